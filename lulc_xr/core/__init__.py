@@ -1,0 +1,1 @@
+"""Values, checks and arithmetic: NumPy and Xarray only."""

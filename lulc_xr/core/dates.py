@@ -1,0 +1,254 @@
+"""The time axis of a model: which dates of a cube a mapped year is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lulc_xr.core.errors import CubeError, ModelError, name_unknown
+
+Fill = Literal["linear"] | None
+METHODS = ("median", "mean")
+"""How the clear dates of one period become one composite."""
+
+_MONTHS_BEFORE_NAMING_SHIFTS = 7
+
+
+def _check_start_month(start_month: int) -> None:
+    if start_month not in range(1, 13):
+        raise ModelError(f"start_month {start_month!r} is not a month; give 1 to 12.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegularDates:
+    """A regular time axis: composites of the mapped year, one per period.
+
+    Parameters
+    ----------
+    freq : str
+        Pandas offset that starts a period, such as ``"MS"`` (12 a year) or ``"2MS"`` (6).
+    method : {"median", "mean"}
+        How the clear dates of a period become one value.
+    start_month : int
+        Month (1-12) in which a mapped year begins. Years are named after the calendar
+        year that holds most of their months (July: the year they begin in).
+    fill : {"linear", None}
+        ``"linear"`` interpolates empty periods in time, constant beyond the first and
+        last; None leaves NaN.
+    """
+
+    freq: str = "MS"
+    method: str = "median"
+    start_month: int = 1
+    fill: Fill = "linear"
+
+    def __post_init__(self) -> None:
+        _check_start_month(self.start_month)
+        if self.method not in METHODS:
+            raise ModelError(name_unknown("compositing method", self.method, METHODS))
+        self.starts(2000)
+
+    @property
+    def number(self) -> int:
+        """Number of composites in a mapped year."""
+        return len(self.starts(2001))
+
+    def starts(self, year: int) -> NDArray[np.datetime64]:
+        """First day of every period of a mapped year, shape (period,)."""
+        first, last = year_bounds(year, start_month=self.start_month)
+        try:
+            starts = pd.date_range(first, last, freq=self.freq, inclusive="left")
+        except ValueError as error:
+            raise ModelError(
+                f"freq {self.freq!r} is not a pandas offset ({error}). "
+                "Use 'MS' (months), '2MS', 'QS' or '10D'."
+            ) from error
+        if not len(starts) or starts[0] != pd.Timestamp(first):
+            raise ModelError(
+                f"periods of freq {self.freq!r} do not begin on {first}. "
+                "Choose an offset that starts a period there, such as 'MS'."
+            )
+        return starts.to_numpy().astype("datetime64[D]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawDates:
+    """The cube's own, irregular dates of the mapped year.
+
+    Parameters
+    ----------
+    maximum : int
+        Most dates a year may have; more are refused, since memory grows with them.
+    minimum : int
+        Fewest dates a year must have; `minimum` = `maximum` for networks of fixed length.
+    start_month : int
+        Month (1-12) in which a mapped year begins, as in :class:`RegularDates`.
+    fill : {"linear", None}
+        ``"linear"`` interpolates unseen dates of a pixel in time; None leaves NaN.
+    """
+
+    maximum: int
+    minimum: int = 1
+    start_month: int = 1
+    fill: Fill = None
+
+    def __post_init__(self) -> None:
+        _check_start_month(self.start_month)
+        if not 1 <= self.minimum <= self.maximum:
+            raise ModelError(
+                f"minimum {self.minimum} and maximum {self.maximum} dates: "
+                "expected 1 <= minimum <= maximum."
+            )
+
+
+Dates = RegularDates | RawDates
+
+
+def dates_to_dict(dates: Dates) -> dict[str, Any]:
+    """A time axis as JSON-able values."""
+    kind = "regular" if isinstance(dates, RegularDates) else "raw"
+    return {"kind": kind, **asdict(dates)}
+
+
+def dates_from_dict(values: Mapping[str, Any]) -> Dates:
+    """The time axis from what :func:`dates_to_dict` gave."""
+    settings = {key: value for key, value in values.items() if key != "kind"}
+    kinds = {"regular": RegularDates, "raw": RawDates}
+    if values.get("kind") not in kinds:
+        raise ModelError(name_unknown("kind of time axis", values.get("kind"), kinds))
+    made: Dates = kinds[values["kind"]](**settings)
+    return made
+
+
+def year_bounds(year: int, *, start_month: int) -> tuple[np.datetime64, np.datetime64]:
+    """First day of a mapped year, and first day of the next one.
+
+    Parameters
+    ----------
+    year : int
+        Name of the mapped year.
+    start_month : int
+        Month (1-12) in which mapped years begin.
+
+    Examples
+    --------
+    >>> [str(day) for day in year_bounds(2018, start_month=11)]
+    ['2017-11-01', '2018-11-01']
+    """
+    first = year if start_month <= _MONTHS_BEFORE_NAMING_SHIFTS else year - 1
+    return (
+        np.datetime64(f"{first:04d}-{start_month:02d}-01", "D"),
+        np.datetime64(f"{first + 1:04d}-{start_month:02d}-01", "D"),
+    )
+
+
+def year_of(times: NDArray[np.datetime64], *, start_month: int) -> NDArray[np.int64]:
+    """Name of the mapped year of each date, shape of `times`."""
+    index = pd.DatetimeIndex(times)
+    started = index.year.to_numpy() - (index.month.to_numpy() < start_month)
+    shift = 0 if start_month <= _MONTHS_BEFORE_NAMING_SHIFTS else 1
+    return np.asarray(started + shift, np.int64)
+
+
+def years_covered(times: NDArray[np.datetime64], *, start_month: int) -> list[int]:
+    """Mapped years whose first and last month both hold a date.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64
+        Dates of a cube, shape (time,).
+    start_month : int
+        Month (1-12) in which mapped years begin.
+
+    Returns
+    -------
+    list of int
+        Names of the years, ascending; may be empty.
+    """
+    months = {int(m) for m in np.asarray(times).astype("datetime64[M]").astype(np.int64)}
+    covered = []
+    for year in sorted({int(y) for y in year_of(times, start_month=start_month)}):
+        first, last = year_bounds(year, start_month=start_month)
+        month = int(first.astype("datetime64[M]").astype(np.int64))
+        end = int(last.astype("datetime64[M]").astype(np.int64)) - 1
+        if month in months and end in months:
+            covered.append(year)
+    return covered
+
+
+@dataclass(frozen=True, kw_only=True)
+class YearDates:
+    """The dates of one mapped year of one cube, and how they reach a model.
+
+    Parameters
+    ----------
+    year : int
+        Name of the mapped year.
+    positions : tuple of int
+        Positions of the dates along the cube's time axis.
+    group : tuple of int
+        Period (0-based) of each of these dates; empty for raw dates.
+    days : tuple of int
+        Day of the mapped year (0-based) of each date that the model sees.
+    """
+
+    year: int
+    positions: tuple[int, ...]
+    group: tuple[int, ...]
+    days: tuple[int, ...]
+
+
+def plan_year(times: NDArray[np.datetime64], dates: Dates, *, year: int) -> YearDates:
+    """Which dates of a cube make a mapped year.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64
+        Dates of the cube, shape (time,), ascending.
+    dates : RegularDates or RawDates
+        The time axis that the model asks for.
+    year : int
+        Name of the mapped year.
+
+    Raises
+    ------
+    CubeError
+        If the cube has no date in that year, or more or fewer than the model takes.
+    """
+    first, last = year_bounds(year, start_month=dates.start_month)
+    day = np.asarray(times).astype("datetime64[D]")
+    positions = np.flatnonzero((day >= first) & (day < last))
+    if not positions.size:
+        span = f"{day.min()} to {day.max()}" if day.size else "none"
+        raise CubeError(
+            f"no date of this cube lies in mapped year {year} ({first} to {last}, exclusive). "
+            f"Its dates: {span}. Choose another year, or another start_month."
+        )
+    if isinstance(dates, RegularDates):
+        starts = dates.starts(year)
+        group = np.searchsorted(starts, day[positions], side="right") - 1
+        days = (starts - first).astype(np.int64)
+        return _year(year, positions, group, days)
+    if not dates.minimum <= positions.size <= dates.maximum:
+        raise CubeError(
+            f"mapped year {year} has {positions.size} dates, but the model takes "
+            f"{dates.minimum} to {dates.maximum}. Select dates of the cube first "
+            "(for instance the clearest ones), or use a model with a regular time axis."
+        )
+    return _year(year, positions, np.empty(0), (day[positions] - first).astype(np.int64))
+
+
+def _year(
+    year: int, positions: Sequence[int] | NDArray[Any], group: NDArray[Any], days: NDArray[Any]
+) -> YearDates:
+    return YearDates(
+        year=year,
+        positions=tuple(int(p) for p in positions),
+        group=tuple(int(g) for g in group),
+        days=tuple(int(d) for d in days),
+    )

@@ -1,0 +1,242 @@
+"""What a model asks for and gives: ModelSpec, the Predictor protocol, a reference to ship."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from lulc_xr.core.dates import Dates, RawDates, dates_from_dict, dates_to_dict
+from lulc_xr.core.errors import ModelError, SampleError, name_unknown
+from lulc_xr.core.legend import Legend
+
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+Probabilities = NDArray[np.float32] | Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """Mean and standard deviation of each band, fitted on training samples only.
+
+    A network sees ``(reflectance - mean) / std``.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std):
+            raise ModelError(f"{len(self.mean)} means and {len(self.std)} deviations of bands.")
+        if not all(np.isfinite(self.mean)) or not all(np.isfinite(s) and s > 0 for s in self.std):
+            raise ModelError(
+                f"scaling with means {self.mean} and deviations {self.std}: all must be finite "
+                "and the deviations positive. Drop bands that are constant in the samples."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What a model needs of a cube, and what its outputs mean.
+
+    Parameters
+    ----------
+    bands : tuple of str
+        Names of the bands it sees, in its order.
+    legends : mapping of str to Legend
+        Legend of each task, such as ``{"land_cover": legend}``.
+    dates : RegularDates or RawDates
+        Its time axis.
+    halo : int
+        Pixels of context on each side that it needs (its receptive field).
+    context : tuple of str
+        Names of context variables (bioclimate) that it needs.
+    scaling : Scaling or None
+        Scaling of its bands, if it has one.
+
+    Raises
+    ------
+    ModelError
+        If a setting is out of range.
+    """
+
+    bands: tuple[str, ...]
+    legends: Mapping[str, Legend]
+    dates: Dates
+    halo: int = 0
+    context: tuple[str, ...] = ()
+    scaling: Scaling | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bands", tuple(self.bands))
+        object.__setattr__(self, "context", tuple(self.context))
+        object.__setattr__(self, "legends", dict(self.legends))
+        if not self.bands or len(set(self.bands)) != len(self.bands):
+            raise ModelError(f"bands {self.bands}: expected at least one, each once.")
+        if not self.legends:
+            raise ModelError("no legend: give one per task, such as {'land_cover': legend}.")
+        if self.halo < 0:
+            raise ModelError(f"halo {self.halo} is negative; give pixels >= 0.")
+        if self.scaling is not None and len(self.scaling.mean) != len(self.bands):
+            raise ModelError(
+                f"scaling of {len(self.scaling.mean)} bands for a model of {len(self.bands)}."
+            )
+
+    @classmethod
+    def from_samples(cls, samples: xr.Dataset, *, halo: int = 0) -> ModelSpec:
+        """Specification of a model that learns from these samples.
+
+        Parameters
+        ----------
+        samples : xr.Dataset
+            Samples as :func:`lulc_xr.extract_samples` gives them.
+        halo : int
+            Pixels of context that the model needs.
+        """
+        if "dates" not in samples.attrs or "tasks" not in samples.attrs:
+            raise SampleError(
+                "these samples do not say how they were drawn (attributes 'dates' and 'tasks'). "
+                "Draw them with lulc_xr.extract_samples."
+            )
+        return cls(
+            bands=tuple(str(b) for b in samples["band"].values),
+            legends={t: Legend.from_flags(samples[t].attrs) for t in tasks_of(samples)},
+            dates=dates_of(samples),
+            halo=halo,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The specification as JSON-able values."""
+        scaling = self.scaling and {"mean": list(self.scaling.mean), "std": list(self.scaling.std)}
+        return {
+            "bands": list(self.bands),
+            "legends": {task: legend.to_dict() for task, legend in self.legends.items()},
+            "dates": dates_to_dict(self.dates),
+            "halo": self.halo,
+            "context": list(self.context),
+            "scaling": scaling,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
+        """The specification from what :meth:`to_dict` gave."""
+        scaling = values["scaling"]
+        return cls(
+            bands=tuple(values["bands"]),
+            legends={t: Legend.from_dict(v) for t, v in values["legends"].items()},
+            dates=dates_from_dict(values["dates"]),
+            halo=int(values["halo"]),
+            context=tuple(values["context"]),
+            scaling=scaling and Scaling(mean=tuple(scaling["mean"]), std=tuple(scaling["std"])),
+        )
+
+
+def tasks_of(samples: xr.Dataset) -> list[str]:
+    """Names of the tasks that samples carry labels of."""
+    return str(samples.attrs["tasks"]).split()
+
+
+def dates_of(samples: xr.Dataset) -> Dates:
+    """Time axis that samples were drawn on."""
+    return dates_from_dict(json.loads(samples.attrs["dates"]))
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Anything that classifies a block: a network, an ensemble, an estimator, a test's lambda.
+
+    Optional attributes the engine looks for: ``content_hash`` (str, identity of the model),
+    ``reference()`` (a :class:`PredictorReference`), ``with_precision(precision)``
+    (the same model in another arithmetic).
+    """
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model needs and gives."""
+        ...
+
+    def predict_block(
+        self,
+        pixels: NDArray[np.float32],
+        days: NDArray[np.int32],
+        context: Mapping[str, NDArray[np.float32]] | None,
+    ) -> Probabilities:
+        """Class probabilities of a block.
+
+        Parameters
+        ----------
+        pixels : ndarray of float32
+            Reflectance, shape (time, band, y, x), NaN where missing. With ``fill="linear"``
+            only pixels without any clear date are NaN; the engine maps those to fill.
+        days : ndarray of int32
+            Day of the mapped year (0-based) of each date, shape (time,).
+        context : mapping or None
+            Context variables by name.
+
+        Returns
+        -------
+        ndarray of float32, or mapping of task to such
+            Probabilities, shape (class, y, x), summing to 1 over classes.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictorReference:
+    """Where a worker finds a model: a loader, a path, and the hash of what must be there.
+
+    A reference travels to workers in the place of the weights; each worker process loads
+    the model once.
+    """
+
+    loader: Callable[[str], Predictor]
+    path: str
+    content_hash: str
+    precision: Precision = "float32"
+
+
+def check_predictor(model: object) -> Predictor:
+    """The model, if it can predict.
+
+    Raises
+    ------
+    ModelError
+        If it has no ``.spec`` or no ``.predict_block``.
+    """
+    if isinstance(model, Predictor) and isinstance(model.spec, ModelSpec):
+        return model
+    if hasattr(model, "predict_proba"):
+        raise ModelError(
+            f"{type(model).__name__} is a scikit-learn estimator and says nothing of bands, dates "
+            "or legend. Wrap it: lulc_xr.EstimatorPredictor(estimator, spec=...)."
+        )
+    if hasattr(model, "state_dict"):
+        raise ModelError(
+            f"{type(model).__name__} is a torch module and says nothing of bands, dates or legend. "
+            "Wrap it: lulc_xr.ModulePredictor(module, spec=...)."
+        )
+    raise ModelError(
+        f"{type(model).__name__} object cannot classify: expected an attribute 'spec' "
+        "(lulc_xr.ModelSpec) and a method 'predict_block'. To load a classifier from a folder: "
+        "lulc_xr.load_classifier(path)."
+    )
+
+
+def check_precision(precision: str) -> Precision:
+    """The precision, if it is a known one."""
+    for known in PRECISIONS:
+        if precision == known:
+            return known
+    raise ModelError(name_unknown("precision", precision, PRECISIONS))
+
+
+def fixed_number_of_dates(dates: Dates) -> int | None:
+    """Number of dates a model of this time axis always sees; None if it varies."""
+    if isinstance(dates, RawDates):
+        return dates.maximum if dates.minimum == dates.maximum else None
+    return dates.number
