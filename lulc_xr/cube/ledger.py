@@ -1,0 +1,76 @@
+"""The ledger: which shards of a map are written, by which job, with which content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+LEDGER = "ledger"
+"""Group beside the variables; one array per variable, one uint64 per shard (0: not done)."""
+
+STATE_WRITING, STATE_COMPLETE = "writing", "complete"
+
+
+def content_digest(stored: NDArray[Any]) -> int:
+    """64 bits that identify a shard's stored values (BLAKE2b); never 0, which means 'not done'."""
+    digest = hashlib.blake2b(np.ascontiguousarray(stored).tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") or 1
+
+
+def job_hash(job: Mapping[str, Any]) -> str:
+    """Hash of what decides a map's content: model, inputs, settings."""
+    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+
+
+def create_ledger(group: zarr.Group, name: str, *, job: Mapping[str, Any]) -> zarr.Array[Any]:
+    """An empty ledger for the array `name` of a group, replacing an older one."""
+    array = group[name]
+    if not isinstance(array, zarr.Array):
+        raise TypeError(f"{name!r} is a group, not an array")
+    grid = shard_grid(array)
+    return group.require_group(LEDGER).create_array(
+        name,
+        shape=grid,
+        chunks=(1,) * len(grid),
+        dtype=np.uint64,
+        fill_value=0,
+        compressors=None,
+        overwrite=True,
+        attributes={"job": dict(job), "job_hash": job_hash(job), "state": STATE_WRITING},
+    )
+
+
+def find_ledger(group: zarr.Group, name: str) -> zarr.Array[Any] | None:
+    """The ledger of a variable; None if it has none."""
+    ledger = group.get(f"{LEDGER}/{name}")
+    return ledger if isinstance(ledger, zarr.Array) else None
+
+
+def shard_grid(array: zarr.Array[Any]) -> tuple[int, ...]:
+    """Number of shards of an array along each dimension."""
+    sizes = array.shards or array.chunks
+    return tuple(-(-n // s) for n, s in zip(array.shape, sizes, strict=True))
+
+
+def entries(ledger: zarr.Array[Any]) -> NDArray[np.uint64]:
+    """All digests of a ledger, 0 where a shard is not done."""
+    return np.asarray(ledger[...], np.uint64)
+
+
+def unfinished(group: zarr.Group) -> dict[str, tuple[int, int]]:
+    """Variables whose ledger is not complete: shards done, and shards in all."""
+    found = {}
+    ledgers = group.get(LEDGER)
+    if not isinstance(ledgers, zarr.Group):
+        return {}
+    for name, ledger in ledgers.arrays():
+        if ledger.attrs.get("state") != STATE_COMPLETE:
+            done = entries(ledger)
+            found[name] = (int((done != 0).sum()), done.size)
+    return found
