@@ -1,0 +1,1 @@
+"""One block to probabilities; a cube to lazy class maps."""

@@ -1,0 +1,280 @@
+"""A cube to class maps, lazily: one task per shard does everything in one pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask._task_spec import Task, TaskRef
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+from numpy.typing import NDArray
+
+from lulc_xr.core.blocks import split, window
+from lulc_xr.core.cube import check_cube
+from lulc_xr.core.dates import YearDates, plan_year, year_bounds, years_covered
+from lulc_xr.core.errors import CubeError, ModelError, name_unknown
+from lulc_xr.core.model import (
+    ModelSpec,
+    Predictor,
+    PredictorReference,
+    check_precision,
+    check_predictor,
+)
+from lulc_xr.prediction.block import Block, Outputs, predict_block
+from lulc_xr.prediction.loading import load_once, make_reference
+from lulc_xr.prediction.sources import Source, make_source
+from lulc_xr.prediction.variables import map_dataset
+
+_SHARD = 512
+_ENGINE = 1
+"""Version of the arithmetic; part of every job's identity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _YearJob:
+    """What every task of one mapped year shares."""
+
+    reference: PredictorReference
+    exact: PredictorReference | None
+    reflectance: Source
+    clear: Source | None
+    halo: int
+    shape: tuple[int, int]
+    year: YearDates
+    outputs: Outputs
+
+    def run(self, rows: slice, columns: slice, *chunks: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """All variables of one shard; `chunks` are the inputs of both sources, in order."""
+        place = window(rows, columns, halo=self.halo, shape=self.shape)
+        split_at = len(self.reflectance.inputs(place.outer_y, place.outer_x))
+        try:
+            block = Block(
+                pixels=self.reflectance.read(place.outer_y, place.outer_x, chunks[:split_at]),
+                decode=self.reflectance.decode,
+                clear=None
+                if self.clear is None
+                else self.clear.read(place.outer_y, place.outer_x, chunks[split_at:]),
+                window=place,
+            )
+            return predict_block(
+                block,
+                load_once(self.reference),
+                year=self.year,
+                outputs=self.outputs,
+                reference=None if self.exact is None else load_once(self.exact),
+            )
+        except BaseException as error:
+            error.add_note(
+                f"while classifying year {self.year.year}, rows {rows.start}-{rows.stop}, "
+                f"columns {columns.start}-{columns.stop}"
+            )
+            raise
+
+    def inputs(self, rows: slice, columns: slice) -> list[Any]:
+        """Keys of the chunks that the task of one shard needs."""
+        place = window(rows, columns, halo=self.halo, shape=self.shape)
+        found = self.reflectance.inputs(place.outer_y, place.outer_x)
+        return found + (self.clear.inputs(place.outer_y, place.outer_x) if self.clear else [])
+
+
+def classify(
+    ds: xr.Dataset,
+    model: Predictor,
+    *,
+    outputs: Sequence[str] | None = None,
+    years: Sequence[int] | None = None,
+    precision: str = "float32",
+    shard: int | None = None,
+) -> xr.Dataset:
+    """Class maps of a cube, lazily.
+
+    Nothing is read or computed until the result is; :func:`lulc_xr.write_variables` writes it
+    shard by shard into the cube's store. All outputs of a shard come from one pass of the model.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        A cube (time, band, y, x), Dask-backed or in memory, dimensions in any order.
+    model : Predictor
+        A classifier, :class:`lulc_xr.EstimatorPredictor`, :class:`lulc_xr.ModulePredictor`, or
+        any object with ``spec`` and ``predict_block``.
+    outputs : sequence of str, optional
+        Tasks whose class map is wanted, ``"entropy"`` (nats) and ``"probability"`` of these
+        tasks. By default the class map of every task and its entropy.
+    years : sequence of int, optional
+        Mapped years; by default those whose first and last month hold a date.
+    precision : {"float32", "bfloat16"}
+        Arithmetic of the network. bfloat16 is refused when it changes more than 0.1 % of the
+        classes of a probe block.
+    shard : int, optional
+        Side of the result's chunks in pixels; by default that of the cube's own chunks.
+
+    Returns
+    -------
+    xr.Dataset
+        Per task ``<task>(year, y, x)`` uint8 (255: no clear date), ``<task>_entropy`` float32,
+        ``<task>_probability(year, class, y, x)`` float32; `y` and `x` as in `ds`.
+
+    Raises
+    ------
+    CubeError
+        If the cube lacks what the model needs.
+    ModelError
+        If the model cannot predict, or not in this precision.
+    """
+    predictor = check_predictor(model)
+    spec = predictor.spec
+    cube = check_cube(ds, bands=spec.bands)
+    wanted = _plan_outputs(outputs, spec)
+    chosen = check_precision(precision)
+    reference = make_reference(predictor, precision=chosen)
+    exact = None if chosen == "float32" else make_reference(predictor, precision="float32")
+    times = cube["time"].values
+    mapped = _years(times, spec, years)
+    plans = [plan_year(times, spec.dates, year=year) for year in mapped]
+    side = shard or _shard_side(cube["reflectance"])
+    dependencies: list[da.Array] = []
+    jobs = []
+    for plan in plans:
+        reflectance, clear, needed = _sources(cube, spec, plan)
+        dependencies += needed
+        jobs.append(
+            _YearJob(
+                reference=reference,
+                exact=exact,
+                reflectance=reflectance,
+                clear=clear,
+                halo=spec.halo,
+                shape=(cube.sizes["y"], cube.sizes["x"]),
+                year=plan,
+                outputs=wanted,
+            )
+        )
+    token = tokenize(_ENGINE, _identity(jobs, reference, spec, side))
+    arrays = _arrays(jobs, dependencies, spec, wanted, side=side, token=token)
+    return map_dataset(cube, arrays, mapped, spec=spec, outputs=wanted, reference=reference)
+
+
+def _plan_outputs(outputs: Sequence[str] | None, spec: ModelSpec) -> Outputs:
+    kinds = ("entropy", "probability")
+    asked = [*spec.legends, "entropy"] if outputs is None else list(outputs)
+    for name in asked:
+        if name not in (*spec.legends, *kinds):
+            raise ModelError(name_unknown("output", name, (*spec.legends, *kinds)))
+    if not asked:
+        raise ModelError(f"no outputs asked for; choose among {[*spec.legends, *kinds]}.")
+    tasks = [t for t in asked if t in spec.legends] or list(spec.legends)
+    return Outputs(
+        classes={t: t for t in tasks if t in asked},
+        entropies={t: f"{t}_entropy" for t in tasks if "entropy" in asked},
+        probabilities={t: f"{t}_probability" for t in tasks if "probability" in asked},
+    )
+
+
+def _years(times: NDArray[Any], spec: ModelSpec, years: Sequence[int] | None) -> list[int]:
+    if years is not None:
+        if not len(years):
+            raise CubeError("years=[] asks for no year; leave it out for all that are covered.")
+        return sorted({int(y) for y in years})
+    covered = years_covered(times, start_month=spec.dates.start_month)
+    if not covered:
+        first, last = year_bounds(2018, start_month=spec.dates.start_month)
+        raise CubeError(
+            f"the dates of this cube ({str(times[0])[:10]} to {str(times[-1])[:10]}) cover no "
+            f"whole mapped year (the model's run from {str(first)[5:]} to {str(last)[5:]}). "
+            "Pass years=[...] to map one all the same."
+        )
+    return covered
+
+
+def _sources(
+    cube: xr.Dataset, spec: ModelSpec, plan: YearDates
+) -> tuple[Source, Source | None, list[da.Array]]:
+    names = [str(b) for b in cube["band"].values]
+    bands = [names.index(b) for b in spec.bands]
+    reflectance, first = make_source(cube["reflectance"], [plan.positions, bands])
+    clear, second = None, None
+    if "clear" in cube:
+        clear, second = make_source(cube["clear"], [plan.positions])
+    return reflectance, clear, [a for a in (first, second) if a is not None]
+
+
+def _shard_side(reflectance: xr.DataArray) -> tuple[int, int]:
+    if reflectance.chunks is None:
+        return (_SHARD, _SHARD)
+    y, x = (reflectance.chunksizes[d][0] for d in ("y", "x"))
+    return (int(y), int(x))
+
+
+def _identity(
+    jobs: Sequence[_YearJob], reference: PredictorReference, spec: ModelSpec, side: Any
+) -> str:
+    """All that decides the values, as text: the model, the inputs, the settings."""
+    return json.dumps(
+        {
+            "model": reference.content_hash,
+            "precision": reference.precision,
+            "spec": spec.to_dict(),
+            "inputs": [
+                [j.reflectance.dask_name, j.clear.dask_name if j.clear else None] for j in jobs
+            ],
+            "years": [[j.year.year, j.year.positions, j.year.days] for j in jobs],
+            "side": side,
+        },
+        sort_keys=True,
+    )
+
+
+def _arrays(
+    jobs: Sequence[_YearJob],
+    dependencies: Sequence[da.Array],
+    spec: ModelSpec,
+    outputs: Outputs,
+    *,
+    side: int | tuple[int, int],
+    token: str,
+) -> dict[str, da.Array]:
+    """One task per shard and year, and one array per variable that picks its part."""
+    height, width = (side, side) if isinstance(side, int) else side
+    shape = jobs[0].shape
+    chunks = (split(shape[0], height), split(shape[1], width))
+    edges = [np.concatenate([[0], np.cumsum(c)]).tolist() for c in chunks]
+    block_name = f"classify-{token}"
+    tasks: dict[Any, Any] = {}
+    for (n, job), i, j in product(enumerate(jobs), range(len(chunks[0])), range(len(chunks[1]))):
+        rows = slice(edges[0][i], edges[0][i + 1])
+        columns = slice(edges[1][j], edges[1][j + 1])
+        key = (block_name, n, i, j)
+        tasks[key] = Task(key, job.run, rows, columns, *job.inputs(rows, columns))
+    layers: dict[str, Any] = {block_name: tasks}
+    depends: dict[str, set[str]] = {block_name: {a.name for a in dependencies}}
+    for array in dependencies:
+        layers.update(array.dask.layers)
+        depends.update(array.dask.dependencies)
+    kinds = [(n, t, 0) for t, n in outputs.classes.items()]
+    kinds += [(n, t, 0) for t, n in outputs.entropies.items()]
+    kinds += [(n, t, 1) for t, n in outputs.probabilities.items()]
+    made = {}
+    for name, task, has_classes in kinds:
+        own = f"{name}-{token}"
+        middle = (0,) * has_classes
+        parts: dict[Any, Any] = {}
+        for _, n, i, j in tasks:
+            key = (own, n, *middle, i, j)
+            parts[key] = Task(key, _pick, TaskRef((block_name, n, i, j)), name)
+        graph = HighLevelGraph({**layers, own: parts}, {**depends, own: {block_name}})
+        classes = ((len(spec.legends[task]),),) * has_classes
+        dtype = np.uint8 if name in outputs.classes.values() else np.float32
+        made[name] = da.Array(graph, own, chunks=((1,) * len(jobs), *classes, *chunks), dtype=dtype)
+    return made
+
+
+def _pick(block: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    return block[name]
