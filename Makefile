@@ -35,7 +35,7 @@ test: $(STAMPS)/test
 	$(PY) -m pytest -q
 
 bench: $(STAMPS)/dev
-	$(PY) benchmarks/report.py
+	$(PY) -m benchmarks.report
 
 # The hooks are commands of the environment; nothing is fetched for them.
 check: $(STAMPS)/dev

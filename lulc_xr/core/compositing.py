@@ -61,6 +61,8 @@ def composite_pixels(
         moved,
         np.asarray(group),
         func=f"nan{method}",
+        # For the mean flox would choose numbagg, whose threads undo one thread per Dask thread.
+        engine="flox" if method == "mean" else None,
         expected_groups=np.arange(number),
         fill_value=np.nan,
     )

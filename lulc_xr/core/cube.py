@@ -46,9 +46,7 @@ def decode(raw: NDArray[Any], *, scale: float | None, fill: int | None, dtype: A
         return raw.astype(dtype, copy=False)
     values: NDArray[Any] = np.multiply(raw, np.float32(scale), dtype=np.float32)
     if fill is not None:
-        missing = raw == fill
-        if missing.any():
-            values[missing] = np.nan
+        np.copyto(values, np.float32(np.nan), where=raw == fill)
     return values
 
 
@@ -62,7 +60,8 @@ def encode(values: NDArray[Any], encoding: Mapping[str, Any]) -> NDArray[Any]:
     """
     dtype = np.dtype(encoding.get("dtype", values.dtype))
     scale, fill = encoding.get("scale_factor"), encoding.get("_FillValue")
-    if np.issubdtype(dtype, np.floating) or (values.dtype.kind in "biu" and scale is None):
+    whole = values.dtype.kind in "biu" and scale is None
+    if np.issubdtype(dtype, np.floating) or (whole and np.can_cast(values.dtype, dtype)):
         return values.astype(dtype, copy=False)
     missing = np.isnan(values)
     scaled = np.rint(values / (scale or 1.0))

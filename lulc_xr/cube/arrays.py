@@ -80,4 +80,10 @@ def is_stored_already(var: xr.DataArray, encoding: Mapping[str, Any]) -> bool:
             f"{encoding['dtype']} with scale {encoding['scale_factor']}. Convert it first: "
             "divide digital numbers by 10000 as float32, NaN where missing."
         )
+    for key in ("scale_factor", "_FillValue"):
+        if key in encoding and var.attrs.get(key, encoding[key]) != encoding[key]:
+            raise CubeError(
+                f"stored integers of {var.name!r} have {key} {var.attrs[key]}; a cube is stored "
+                f"with {encoding[key]}. Give physical values instead: float32, NaN where missing."
+            )
     return True

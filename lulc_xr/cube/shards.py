@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -108,6 +110,8 @@ def write_shards(
     group = zarr.open_group(str(store), mode="r", use_consolidated=False)
     tasks: dict[Any, Task] = {}
     skipped = 0
+    # Names no other run has: a scheduler takes tasks of one name for one and the same.
+    run = f"write-{what}-{uuid.uuid4().hex}"
     arrays = {str(name): var.data for name, var in variables.variables.items()}
     for number, names in enumerate(_same_grid(group, arrays)):
         target = _Target(
@@ -116,16 +120,14 @@ def write_shards(
             encodings=tuple(dict(variables[n].encoding) for n in names),
             what=what,
         )
-        for index in _missing(group, names):
-            key = (f"write-{what}-{number}", *index)
+        missing = list(_missing(group, names))
+        for index in missing:
+            key = (f"{run}-{number}", *index)
             blocks = [TaskRef((arrays[n].name, *index)) for n in names]
             tasks[key] = Task(key, target.write, index, *blocks)
-        skipped += int(np.prod(shard_grid(array_of(group, names[0])))) - len(
-            [k for k in tasks if k[0] == f"write-{what}-{number}"]
-        )
+        skipped += math.prod(shard_grid(array_of(group, names[0]))) - len(missing)
     if tasks:
-        layer = f"write-{what}-{dask.base.tokenize(sorted(tasks))}"
-        graph = HighLevelGraph.from_collections(layer, tasks, dependencies=list(arrays.values()))
+        graph = HighLevelGraph.from_collections(run, tasks, dependencies=list(arrays.values()))
         _compute(graph, list(tasks), progress=progress, what=what)
     return WriteReport(written=len(tasks), skipped=skipped)
 

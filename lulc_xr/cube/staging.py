@@ -52,12 +52,15 @@ def finish_promotion(store: Path) -> None:
         for part, attribute in ((name, JOB_ATTRIBUTE), (f"{LEDGER}/{name}", "job_hash")):
             # What carries the new job's mark still waits in staging; the rest is in place.
             if part in staging and staging[part].attrs.get(attribute) == wanted:
-                _exchange(store / STAGING / part, store / part)
+                exchange(store / STAGING / part, store / part)
     discard(store)
 
 
-def _exchange(new: Path, old: Path) -> None:
-    """Swap two folders; on Linux in one step, so that a reader always finds one of them."""
+def exchange(new: Path, old: Path) -> None:
+    """Put a folder in the place of another, which takes its own.
+
+    On Linux in one step, so that a reader always finds one of them.
+    """
     if not old.exists():
         new.rename(old)
         return

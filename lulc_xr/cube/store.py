@@ -29,6 +29,7 @@ from lulc_xr.core.georeference import GRID_MAPPING, grid_mapping_variable, zarr_
 from lulc_xr.cube.arrays import array_layout, create_array, is_stored_already, stored_encoding
 from lulc_xr.cube.ledger import unfinished
 from lulc_xr.cube.shards import array_of, write_shards
+from lulc_xr.cube.staging import exchange
 
 StorePath = str | PathLike[str]
 
@@ -93,6 +94,9 @@ def open_cube(store: StorePath, *, raw: bool = False) -> xr.Dataset:
 def open_group(store: StorePath, *, mode: str = "r") -> zarr.Group:
     """The Zarr group of a store, or an error that says what is there instead."""
     path = os.fspath(store)
+    if "://" not in path:
+        # Workers may run in another folder.
+        path = str(Path(path).resolve())
     try:
         return zarr.open_group(path, mode=mode, use_consolidated=False)  # type: ignore[arg-type]
     except (GroupNotFoundError, FileNotFoundError, NotADirectoryError) as error:
@@ -190,7 +194,7 @@ def write_cube(
         If the store exists and `overwrite` is not set, or cannot be written. What was
         there before stays as it was.
     """
-    target = Path(store)
+    target = Path(store).resolve()
     if target.exists() and not overwrite:
         raise StoreError(
             f"{str(target)!r} exists already. Choose another path, or pass overwrite=True "
@@ -211,25 +215,17 @@ def write_cube(
         write_shards(_encoded(cube, plan), partial, progress=progress, what="cube")
         group = zarr.open_group(partial, mode="a", use_consolidated=False)
         group.attrs.update({"lulc_xr:state": "complete"})
-        _replace(partial, target)
+        exchange(partial, target)
     except OSError as error:
+        cause = error.__cause__ if isinstance(error, StoreError) else error
+        reason = getattr(cause, "strerror", None) or cause or error
         raise StoreError(
-            f"could not write cube {str(target)!r}: {error}. Nothing was left behind; "
+            f"could not write cube {str(target)!r}: {reason}. Nothing was left behind; "
             "what was there before is unchanged. Check space and permissions, then write it again."
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
-
-
-def _replace(partial: Path, target: Path) -> None:
-    if target.exists():
-        old = partial.with_suffix(".old")
-        target.rename(old)
-        partial.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        partial.rename(target)
 
 
 def _create_cube(cube: xr.Dataset, store: Path, *, plan: ChunkPlan) -> None:

@@ -73,14 +73,17 @@ def write_variables(
     CubeError
         If `result` lies on another grid than the store.
     """
-    path = Path(store)
+    path = Path(store).resolve()
     group = open_group(path, mode="r+")
     maps = _chunked(result)
     _check_grid(maps, group, path)
     jobs = {str(n): _job(str(n), var) for n, var in maps.data_vars.items()}
-    with writing(path, jobs):
+    # Whoever replaces maps needs the staging group to itself.
+    staged = overwrite or (path / STAGING).exists()
+    with writing(path, [*jobs, STAGING] if staged else jobs):
         try:
-            finish_promotion(path)
+            if staged:
+                finish_promotion(path)
             place = _prepare(maps, path, jobs, resume=resume, overwrite=overwrite)
             report = write_shards(_encodings(maps), place, progress=progress, what="maps")
             _complete(place, jobs)
@@ -132,7 +135,8 @@ def _check_grid(maps: xr.Dataset, group: zarr.Group, path: Path) -> None:
                 raise StoreError(
                     f"{str(path)!r} holds maps whose {name!r} is "
                     f"{stored.astype(str).tolist()}; these have {given.astype(str).tolist()}. "
-                    "Variables of one store share it: classify the same ones, or write into another store."
+                    "Variables of one store share it: classify the same ones, or write into "
+                    "another store."
                 )
 
 
@@ -170,7 +174,8 @@ def _prepare(
             f"{', '.join(begun)} in {str(path)!r}: this very job was begun there before, and "
             "resume=False. Pass resume=True to do what is missing, or overwrite=True to redo all."
         )
-    replaced = foreign or (overwrite and "complete" in states.values())
+    redone = "complete" in states.values() or (begun and not resume)
+    replaced = foreign or (overwrite and redone)
     if not replaced:
         _create_maps(group, maps, jobs, [n for n, s in states.items() if s == "absent"])
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,6 +86,7 @@ def predict_block(
     *,
     year: YearDates,
     outputs: Outputs,
+    identity: str = "",
     reference: Predictor | None = None,
 ) -> dict[str, NDArray[Any]]:
     """All asked variables of one block, from one pass of the model.
@@ -99,6 +101,8 @@ def predict_block(
         Dates of the mapped year.
     outputs : Outputs
         What is asked.
+    identity : str
+        Hash of the model: each is probed once per process.
     reference : Predictor, optional
         The same model in float32, when `predictor` computes in another precision: a probe
         of the first block of a process is compared with it.
@@ -114,7 +118,8 @@ def predict_block(
     size = PATCH_PIXELS if spec.halo == 0 else _HALO_PATCH_PIXELS
     origin = block.window.inner
     checked = False
-    enough = min(_PROBE_PIXELS, int(np.prod(block.window.shape)))
+    # Half of a small block will do: a few unseen pixels must not spare a model the probe.
+    enough = min(_PROBE_PIXELS, -(-math.prod(block.window.shape) // 2))
     for patch in patches(block.window, halo=spec.halo, pixels=size):
         series, seen = block.series(patch, spec=spec, year=year)
         inner = patch.inner
@@ -125,7 +130,7 @@ def predict_block(
             check_scale(series)
             checked = True
         if reference is not None and seen.sum() >= enough:
-            _probe(reference, predictor, series, days, seen=seen)
+            _probe(reference, predictor, series, days, seen=seen, identity=identity)
         if spec.dates.fill and not seen.all():
             np.nan_to_num(series, copy=False, nan=0.0)
         found = by_task(predictor.predict_block(series, days, None), spec)
@@ -191,14 +196,14 @@ def _probe(
     days: NDArray[np.int32],
     *,
     seen: NDArray[np.bool_],
+    identity: str,
 ) -> None:
     """Once per model and process: compare the fast precision with float32 on real pixels."""
-    key = str(getattr(predictor, "content_hash", id(predictor)))
-    if key in _probed:
-        return
     with _probe_lock:
+        if identity in _probed:
+            return
         check_agreement(reference, predictor, series, days, seen=seen)
-        _probed.add(key)
+        _probed.add(identity)
 
 
 def check_agreement(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
@@ -68,6 +68,7 @@ class _YearJob:
                 load_once(self.reference),
                 year=self.year,
                 outputs=self.outputs,
+                identity=self.reference.content_hash,
                 reference=None if self.exact is None else load_once(self.exact),
             )
         except BaseException as error:
@@ -223,9 +224,9 @@ def _identity(
             "precision": reference.precision,
             "spec": spec.to_dict(),
             "inputs": [
-                [j.reflectance.dask_name, j.clear.dask_name if j.clear else None] for j in jobs
+                [j.reflectance.identity, j.clear.identity if j.clear else None] for j in jobs
             ],
-            "years": [[j.year.year, j.year.positions, j.year.days] for j in jobs],
+            "years": [asdict(j.year) for j in jobs],
             "side": side,
         },
         sort_keys=True,

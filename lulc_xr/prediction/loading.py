@@ -55,8 +55,12 @@ def make_reference(model: Predictor, *, precision: Precision) -> PredictorRefere
             partial = path.with_suffix(f".{os.getpid()}.partial")
             partial.write_bytes(content)
             partial.replace(path)
+        # A pickle may differ from session to session; a model's own hash does not.
         reference = PredictorReference(
-            loader=load_pickled, path=str(path), content_hash=digest, precision=precision
+            loader=load_pickled,
+            path=str(path),
+            content_hash=str(getattr(model, "content_hash", digest)),
+            precision=precision,
         )
     _keep(reference, _at_precision(model, precision))
     return reference

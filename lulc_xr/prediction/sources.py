@@ -30,6 +30,11 @@ class StoredSource:
     leading: tuple[tuple[int, ...], ...]
     dask_name: str
 
+    @property
+    def identity(self) -> list[Any]:
+        """All that decides the values of a block, JSON-able."""
+        return [self.dask_name, self.leading]
+
     def inputs(self, rows: slice, columns: slice) -> list[Any]:
         """Keys that a task depends on: none."""
         return []
@@ -60,9 +65,9 @@ class ChunkedSource:
     fill: int | None
 
     @property
-    def dask_name(self) -> str:
-        """Name of the Dask array, a hash of its content."""
-        return self.array_name
+    def identity(self) -> list[Any]:
+        """All that decides the values of a block, JSON-able."""
+        return [self.array_name, str(self.dtype), self.scale, self.fill]
 
     def parts(
         self, rows: slice, columns: slice
