@@ -1,0 +1,124 @@
+"""Batches of samples as PyTorch tensors, in a seeded order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TypedDict
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from lulc_xr.core.errors import SampleError
+from lulc_xr.core.legend import Legend
+from lulc_xr.core.model import tasks_of
+from lulc_xr.samples.patches import iterate_positions
+
+
+class Batch(TypedDict):
+    """Tensors of one batch.
+
+    `series` (batch, time, band) float32 reflectance, NaN where missing; `mask` (batch, time)
+    bool, True where observed; `days` (batch, time) int32 days since the first day of the
+    mapped year; `labels` task to (batch,) int64 positions in the legend, -1 without label;
+    `weight` (batch,) float32.
+    """
+
+    series: Tensor
+    mask: Tensor
+    days: Tensor
+    labels: dict[str, Tensor]
+    weight: Tensor
+
+
+class SampleBatches(IterableDataset[Batch]):
+    """Batches of samples; every sample comes exactly once in an epoch, the last batch is short.
+
+    Samples are held in memory. Give it to ``torch.utils.data.DataLoader(batches,
+    batch_size=None)``, or iterate over it. With worker processes each batch is made by one
+    of them; those start from the epoch that this object is in, so call :meth:`set_epoch`.
+
+    Parameters
+    ----------
+    samples : xr.Dataset
+        Samples as :func:`lulc_xr.extract_samples` gives them. Scaling is left to the learner.
+    batch_size : int
+        Samples of a batch.
+    shuffle : bool
+        Draw another order in every epoch; False keeps the order of the samples.
+    seed : int
+        The order follows from the seed and the number of the epoch.
+
+    Raises
+    ------
+    SampleError
+        If there is no sample, or `batch_size` is below 1.
+    LegendError
+        If a label is not part of its legend.
+
+    Examples
+    --------
+    >>> from lulc_xr.samples.extract import extract_samples
+    >>> from lulc_xr.testing import landscape, points
+    >>> cube = landscape(y=48, x=48)
+    >>> batches = SampleBatches(extract_samples(cube, points(cube, per_class=4)), batch_size=8)
+    >>> [tuple(batch["series"].shape) for batch in batches]
+    [(8, 12, 10), (8, 12, 10), (4, 12, 10)]
+    """
+
+    def __init__(
+        self, samples: xr.Dataset, *, batch_size: int = 256, shuffle: bool = True, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.size = samples.sizes.get("sample", 0)
+        if not self.size:
+            raise SampleError("no sample to make batches of; check the points or the fold.")
+        if batch_size < 1:
+            raise SampleError(f"batch_size {batch_size}; give a whole number >= 1.")
+        self.batch_size, self.shuffle, self.seed, self.epoch = batch_size, shuffle, seed, 0
+        series = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
+        self._series = np.ascontiguousarray(series, np.float32)
+        self._mask = np.asarray(~np.isnan(self._series).any(axis=2))
+        self._days = torch.from_numpy(np.array(samples["day"].to_numpy(), np.int32))
+        weight = samples["weight"].to_numpy() if "weight" in samples else np.ones(self.size)
+        self._weight = weight.astype(np.float32)
+        self._labels = {
+            task: Legend.from_flags(samples[task].attrs)
+            .index_of(samples[task].to_numpy())
+            .astype(np.int64)
+            for task in tasks_of(samples)
+        }
+
+    def __len__(self) -> int:
+        return math.ceil(self.size / self.batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next iteration the epoch of this number (0-based)."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = np.arange(self.size)
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.size)
+        self.epoch += 1
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        windows = iterate_positions({"sample": self.size}, steps={"sample": self.batch_size})
+        for number, window in enumerate(windows):
+            if number % step == first:
+                yield self._batch(order[window["sample"]])
+
+    def _batch(self, chosen: NDArray[np.int64]) -> Batch:
+        # NumPy gathers in this thread; PyTorch would wake its threads, which costs up to 20 ms
+        # a batch where the processor is busy.
+        return {
+            "series": torch.from_numpy(self._series[chosen]),
+            "mask": torch.from_numpy(self._mask[chosen]),
+            "days": self._days.expand(len(chosen), -1),
+            "labels": {t: torch.from_numpy(labels[chosen]) for t, labels in self._labels.items()},
+            "weight": torch.from_numpy(self._weight[chosen]),
+        }
