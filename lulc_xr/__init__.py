@@ -1,0 +1,105 @@
+"""Land use and land cover of Europe from Zarr cubes, with deep learning and uncertainty.
+
+``import lulc_xr as lx`` registers the accessor ``ds.lulc`` and loads no PyTorch; what needs
+PyTorch is imported when it is first used.
+"""
+
+import importlib
+from typing import Any
+
+from lulc_xr import plotting, testing
+from lulc_xr.accessor import LulcAccessor, as_predictor
+from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.dates import RawDates, RegularDates
+from lulc_xr.core.errors import (
+    CubeError,
+    IncompleteMapWarning,
+    LegendError,
+    LulcError,
+    ModelError,
+    SampleError,
+    StoreError,
+)
+from lulc_xr.core.legend import Legend, LegendClass
+from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.cube.composite import composite
+from lulc_xr.cube.shards import WriteReport
+from lulc_xr.cube.store import open_cube, write_cube
+from lulc_xr.cube.verify import Verification, verify
+from lulc_xr.cube.write import write_variables
+from lulc_xr.prediction.classify import classify
+from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
+from lulc_xr.samples.extract import extract_samples
+from lulc_xr.samples.folds import make_folds
+from lulc_xr.samples.store import open_samples, write_samples
+from lulc_xr.versions import show_versions
+
+_NEEDS_TORCH = {
+    "Classifier": "lulc_xr.models.classifier",
+    "load_classifier": "lulc_xr.models.classifier",
+    "ModulePredictor": "lulc_xr.models.module",
+    "list_networks": "lulc_xr.models.registry",
+    "make_network": "lulc_xr.models.registry",
+    "TrainConfig": "lulc_xr.training.config",
+    "fit": "lulc_xr.training.fit",
+}
+
+__all__ = [
+    "Accuracy",
+    "ChunkPlan",
+    "Classifier",
+    "CubeError",
+    "EstimatorPredictor",
+    "IncompleteMapWarning",
+    "Legend",
+    "LegendClass",
+    "LegendError",
+    "LulcAccessor",
+    "LulcError",
+    "ModelError",
+    "ModelSpec",
+    "ModulePredictor",
+    "Predictor",
+    "RawDates",
+    "RegularDates",
+    "SampleError",
+    "Scaling",
+    "StoreError",
+    "TrainConfig",
+    "Verification",
+    "WriteReport",
+    "accuracy",
+    "as_predictor",
+    "classify",
+    "compare",
+    "composite",
+    "extract_samples",
+    "features_of",
+    "fit",
+    "list_networks",
+    "load_classifier",
+    "make_folds",
+    "make_network",
+    "mean_and_interval",
+    "open_cube",
+    "open_samples",
+    "plotting",
+    "show_versions",
+    "testing",
+    "verify",
+    "write_cube",
+    "write_samples",
+    "write_variables",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEEDS_TORCH:
+        return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)
+    raise AttributeError(f"module 'lulc_xr' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,116 @@
+"""``ds.lulc``: a thin face of the functions of lulc_xr."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.dates import Dates, Fill
+from lulc_xr.core.legend import Legend
+from lulc_xr.core.model import Predictor
+from lulc_xr.cube.composite import composite
+from lulc_xr.cube.shards import WriteReport
+from lulc_xr.cube.store import write_cube
+from lulc_xr.cube.write import write_variables
+from lulc_xr.plotting import plot_overview
+from lulc_xr.prediction.classify import classify
+from lulc_xr.samples.extract import extract_samples
+
+
+def as_predictor(model: Predictor | str | PathLike[str]) -> Predictor:
+    """The model itself, or the classifier of a folder."""
+    if isinstance(model, (str, PathLike)):
+        # By name: this module is imported with lulc_xr, which must not load PyTorch.
+        models = importlib.import_module("lulc_xr.models.classifier")
+        loaded: Predictor = models.load_classifier(fspath(model))
+        return loaded
+    return model
+
+
+@xr.register_dataset_accessor("lulc")
+class LulcAccessor:
+    """What lulc_xr does with a cube or its maps, as methods of the dataset."""
+
+    def __init__(self, cube: xr.Dataset) -> None:
+        self._cube = cube
+
+    def classify(
+        self,
+        model: Predictor | str | PathLike[str],
+        *,
+        outputs: Sequence[str] | None = None,
+        years: Sequence[int] | None = None,
+        precision: str = "float32",
+        shard: int | None = None,
+    ) -> xr.Dataset:
+        """Class maps of this cube, lazily; a path is loaded. See :func:`lulc_xr.classify`."""
+        return classify(
+            self._cube,
+            as_predictor(model),
+            outputs=outputs,
+            years=years,
+            precision=precision,
+            shard=shard,
+        )
+
+    def composite(
+        self, freq: str = "MS", method: str = "median", *, fill: Fill = "linear"
+    ) -> xr.Dataset:
+        """Composites of this cube, lazily. See :func:`lulc_xr.composite`."""
+        return composite(self._cube, freq, method, fill=fill)
+
+    def extract_samples(
+        self,
+        points: Any,
+        *,
+        dates: Dates | None = None,
+        labels: Any = None,
+        legend: Legend | None = None,
+        year: int | None = None,
+        bands: Sequence[str] | None = None,
+    ) -> xr.Dataset:
+        """Samples of this cube at labelled points. See :func:`lulc_xr.extract_samples`."""
+        return extract_samples(
+            self._cube, points, dates=dates, labels=labels, legend=legend, year=year, bands=bands
+        )
+
+    def write_cube(
+        self, store: str | PathLike[str], *, plan: ChunkPlan | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write this cube into a new store. See :func:`lulc_xr.write_cube`."""
+        return write_cube(self._cube, store, plan=plan, overwrite=overwrite)
+
+    def write_variables(
+        self,
+        store: str | PathLike[str],
+        *,
+        resume: bool = True,
+        overwrite: bool = False,
+        progress: bool = True,
+    ) -> WriteReport:
+        """Write these maps into a cube's store. See :func:`lulc_xr.write_variables`."""
+        return write_variables(
+            self._cube, store, resume=resume, overwrite=overwrite, progress=progress
+        )
+
+    def accuracy(
+        self,
+        reference: xr.DataArray,
+        *,
+        task: str = "land_cover",
+        mask: xr.DataArray | None = None,
+        weights: xr.DataArray | None = None,
+    ) -> Accuracy:
+        """Agreement of a task's class map with a reference. See :func:`lulc_xr.accuracy`."""
+        return accuracy(self._cube[task], reference, mask=mask, weights=weights)
+
+    def plot(self, *, reference: xr.DataArray | None = None, title: str | None = None) -> Any:
+        """True colour, reference, class map and entropy in one figure."""
+        return plot_overview(self._cube, reference=reference, title=title)
