@@ -56,17 +56,34 @@ def composite_pixels(
     ndarray of float32
         Shape (period, band, ...); NaN where a period has no clear date.
     """
-    moved = np.moveaxis(pixels, 0, -1)
+    if method == "median":
+        return np.stack([_median(pixels[group == period]) for period in range(number)])
     result, *_ = flox.groupby_reduce(
-        moved,
+        np.moveaxis(pixels, 0, -1),
         np.asarray(group),
         func=f"nan{method}",
-        # For the mean flox would choose numbagg, whose threads undo one thread per Dask thread.
-        engine="flox" if method == "mean" else None,
+        # flox would choose numbagg, whose threads undo one thread per Dask thread.
+        engine="flox",
         expected_groups=np.arange(number),
         fill_value=np.nan,
     )
     return np.ascontiguousarray(np.moveaxis(result, -1, 0), dtype=np.float32)
+
+
+def _median(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Median over the first axis, ignoring NaN, which all bands share.
+
+    NumPy sorts along the first axis many pixels at a time: 10 times the speed of flox's
+    nanmedian on monthly groups (benchmarks/samples.py), and in the same result.
+    """
+    if not len(pixels):
+        return np.full(pixels.shape[1:], np.nan, np.float32)
+    ordered = np.sort(pixels, axis=0)
+    count = len(pixels) - np.isnan(ordered[:, :1]).sum(axis=0, keepdims=True)
+    middle = [np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(pixels) - 1)]
+    shape = (1, *pixels.shape[1:])
+    low, high = (np.take_along_axis(ordered, np.broadcast_to(m, shape), 0)[0] for m in middle)
+    return np.asarray((low + high) / np.float32(2))
 
 
 def fill_gaps(pixels: NDArray[np.float32], days: NDArray[np.int32]) -> NDArray[np.float32]:

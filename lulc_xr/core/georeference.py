@@ -16,9 +16,9 @@ GRID_MAPPING = "spatial_ref"
 def affine_of(ds: xr.Dataset) -> tuple[float, float, float, float, float, float]:
     """Affine coefficients (a, b, c, d, e, f) of a cube: x = a*col + b*row + c at pixel corners."""
     y, x = (np.asarray(ds[name].values, np.float64) for name in ("y", "x"))
-    step_x = (x[-1] - x[0]) / (x.size - 1) if x.size > 1 else _lone_step(y)
-    step_y = (y[-1] - y[0]) / (y.size - 1) if y.size > 1 else -abs(_lone_step(x))
-    return (step_x, 0.0, x[0] - step_x / 2, 0.0, step_y, y[0] - step_y / 2)
+    step_x = float(x[-1] - x[0]) / (x.size - 1) if x.size > 1 else _lone_step(y)
+    step_y = float(y[-1] - y[0]) / (y.size - 1) if y.size > 1 else -_lone_step(x)
+    return (step_x, 0.0, float(x[0]) - step_x / 2, 0.0, step_y, float(y[0]) - step_y / 2)
 
 
 def _lone_step(other: np.ndarray[Any, Any]) -> float:
