@@ -1,0 +1,85 @@
+"""Where and on how many threads a network predicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from lulc_xr.core.errors import ModelError, name_unknown
+from lulc_xr.models.allocation import keep_freed_memory
+from lulc_xr.models.folding import InferenceForm
+
+DEVICE_VARIABLE = "LULC_XR_DEVICE"
+DEVICES = ("cpu", "cuda")
+GPU_BATCH = 65_536
+_SMALLEST_BATCH = 64
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute on the calling thread alone, and set back what was there.
+
+    Dask's threads fill the processor already. The setting belongs to the calling thread, so that
+    the threads of a worker do not disturb each other.
+    """
+    keep_freed_memory()
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def choose_device(device: str | None) -> str:
+    """The device asked for, by argument or else by the environment variable LULC_XR_DEVICE.
+
+    Raises
+    ------
+    ModelError
+        If it is unknown, or not there.
+    """
+    chosen = device or os.environ.get(DEVICE_VARIABLE) or "cpu"
+    if chosen not in DEVICES:
+        raise ModelError(name_unknown("device", chosen, DEVICES))
+    if chosen == "cuda" and not torch.cuda.is_available():
+        raise ModelError(
+            "device 'cuda' was asked for, but PyTorch sees no CUDA device here. "
+            f"Use device='cpu' (or unset {DEVICE_VARIABLE}), or install PyTorch with CUDA."
+        )
+    return chosen
+
+
+def run_form(
+    form: InferenceForm, series: Tensor, days: Tensor, seen: Tensor | None
+) -> dict[str, Tensor]:
+    """Probabilities of a form, on a GPU with half the batch whenever its memory is full.
+
+    Parameters
+    ----------
+    form : InferenceForm
+        Its `batch` stays at the size that fitted.
+    series, days, seen : Tensor
+        (time, band, pixel), (time,) and (time, pixel) or None, on the device of the form.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Task to (class, pixel) probabilities.
+    """
+    while True:
+        try:
+            probabilities: dict[str, Tensor] = form(series, days, seen)
+        except torch.cuda.OutOfMemoryError:
+            if form.batch <= _SMALLEST_BATCH:
+                raise
+            form.batch //= 2
+        else:
+            return probabilities

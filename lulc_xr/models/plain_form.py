@@ -1,0 +1,52 @@
+"""Inference form of any network: the network itself, run over pixels in batches."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lulc_xr.core.model import ModelSpec, Precision
+from lulc_xr.models.folding import InferenceForm
+
+DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class PlainForm(InferenceForm):
+    """A network that offers no faster form, as it was trained.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Called as ``network(series, days, mask)``; gives a dict of task to (batch, class) logits.
+    classes, bands, mean, std, dtype, batch
+        As in :class:`lulc_xr.models.folding.InferenceForm`.
+    """
+
+    def __init__(self, network: nn.Module, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.network = copy.deepcopy(network).to(self.dtype).eval().requires_grad_(False)
+
+    def logits(self, pixels: Tensor, days: Tensor | None, mask: Tensor | None) -> Tensor:
+        """Logits (pixel, class) from scaled pixels (time, band, pixel)."""
+        series = pixels.to(self.dtype).permute(2, 0, 1).contiguous()
+        seen = None if mask is None else mask.T.contiguous()
+        by_task = self.network(series, days, seen)
+        return torch.cat([by_task[task] for task in self.classes], dim=1)
+
+
+def make_form(network: nn.Module, *, spec: ModelSpec, precision: Precision) -> InferenceForm:
+    """The form in which a network predicts: its own fast one if it has one, else as it is."""
+    settings: dict[str, Any] = {
+        "mean": spec.scaling.mean if spec.scaling else None,
+        "std": spec.scaling.std if spec.scaling else None,
+        "dtype": DTYPES[precision],
+    }
+    build = getattr(network, "inference_form", None)
+    if build is not None:
+        form: InferenceForm = build(**settings).eval()
+        return form
+    classes = {task: len(legend) for task, legend in spec.legends.items()}
+    return PlainForm(network, classes=classes, bands=len(spec.bands), batch=2048, **settings)

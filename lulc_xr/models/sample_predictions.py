@@ -1,0 +1,94 @@
+"""Predictions for samples: every sample is a block of one pixel beside the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from lulc_xr.core.errors import SampleError, name_unknown
+from lulc_xr.core.model import ModelSpec, Predictor
+from lulc_xr.core.probability import entropy, most_probable
+
+_DIMS = {"sample", "time", "band"}
+
+
+def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
+    """Classes, entropy and probabilities of samples.
+
+    Parameters
+    ----------
+    model : Predictor
+        A model of single pixels.
+    samples : xr.Dataset
+        Samples with `reflectance` (sample, time, band).
+
+    Returns
+    -------
+    xr.Dataset
+        For each task: ``<task>`` (sample) uint8 class ids, ``<task>_entropy`` (sample) float32
+        in nats, ``<task>_probability`` (sample, class) float32; `class` of several tasks is
+        named ``<task>_class``.
+
+    Raises
+    ------
+    SampleError
+        If a band of the model is missing, or the samples carry no days.
+    """
+    reflectance = select_bands(samples, model.spec)
+    series = reflectance.transpose("time", "band", "sample").values.astype(np.float32)
+    given = model.predict_block(series[..., None], sample_days(samples), None)
+    by_task: Mapping[str, NDArray[np.float32]] = (
+        given if isinstance(given, Mapping) else {next(iter(model.spec.legends)): given}
+    )
+    predictions = xr.Dataset(coords={"sample": samples["sample"]} if "sample" in samples else {})
+    for task, legend in model.spec.legends.items():
+        probability = np.ascontiguousarray(by_task[task][..., 0])
+        dim = "class" if len(by_task) == 1 else f"{task}_class"
+        predictions[task] = ("sample", most_probable(probability, legend), legend.flags())
+        predictions[f"{task}_entropy"] = ("sample", entropy(probability), {"units": "nat"})
+        predictions[f"{task}_probability"] = (("sample", dim), probability.T)
+        predictions = predictions.assign_coords({dim: list(legend.ids)})
+    return predictions
+
+
+def select_bands(samples: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
+    """Reflectance of samples in the bands of a model, in its order.
+
+    Raises
+    ------
+    SampleError
+        If there is no reflectance, or it lacks a band.
+    """
+    if "reflectance" not in samples or set(samples["reflectance"].dims) != _DIMS:
+        raise SampleError(
+            f"expected samples with reflectance(sample, time, band), got "
+            f"{ {str(k): v.dims for k, v in samples.data_vars.items()} }. "
+            "Draw them with lulc_xr.extract_samples."
+        )
+    known = [str(band) for band in samples["band"].values]
+    for band in spec.bands:
+        if band not in known:
+            raise SampleError(
+                name_unknown("band", band, known)
+                + f" The model needs {', '.join(spec.bands)}: draw the samples with these bands."
+            )
+    return samples["reflectance"].isel(band=[known.index(band) for band in spec.bands])
+
+
+def sample_days(samples: xr.Dataset) -> NDArray[np.int32]:
+    """Day of the mapped year (0-based) of each date of samples, shape (time,).
+
+    Raises
+    ------
+    SampleError
+        If the samples do not carry their days.
+    """
+    if "day" not in samples.variables or samples["day"].dims != ("time",):
+        raise SampleError(
+            "samples without day(time), the day of the mapped year of each date. "
+            "Draw them with lulc_xr.extract_samples."
+        )
+    return samples["day"].values.astype(np.int32)
