@@ -1,0 +1,173 @@
+"""Settings of a training run, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from lulc_xr.core.errors import ModelError, name_unknown
+from lulc_xr.core.model import Precision, check_precision
+
+_EPOCHS, _STEPS = 20, 140
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Seeded changes of training samples, drawn anew in every batch.
+
+    Parameters
+    ----------
+    date_dropout : float
+        Share (0 to 1) of the dates of a sample that are lost: they become gaps, or, for a network
+        without gaps, the mean of their neighbours.
+    band_gain : float
+        Standard deviation of a factor around 1 on each band of a sample, as haze or another
+        sensor make it.
+    noise : float
+        Standard deviation of noise on every value, in standard deviations of its band.
+    mixup : float
+        Parameter of the beta distribution by which two samples and their labels are mixed
+        (Zhang et al. 2018, https://arxiv.org/abs/1710.09412); 0: not at all.
+
+    Raises
+    ------
+    ModelError
+        If a value is out of range.
+    """
+
+    date_dropout: float = 0.0
+    band_gain: float = 0.0
+    noise: float = 0.0
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_range("date_dropout", self.date_dropout, low=0, high=1)
+        for name in ("band_gain", "noise", "mixup"):
+            _check_range(name, getattr(self, name), low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int or None
+        Passes over the training samples. None: 20, or as many as make 140 steps if the samples
+        are few.
+    batch_size : int
+        Samples of a batch, at least 2 for batch norm.
+    learning_rate : float
+        Largest learning rate of AdamW; it rises to it and falls to 0 again.
+    weight_decay : float
+        Decay of the weights in AdamW.
+    label_smoothing : float
+        Share (0 to 1) of the label that is spread over all classes.
+    class_weights : {"balanced", None}
+        ``"balanced"``: every class counts the same in the loss, however many samples it has.
+    augmentation : Augmentation
+        Changes of the samples while training.
+    average_weights : float
+        Share (0 to 1) of the steps over which a moving average of the weights reaches back; the
+        average becomes the classifier. 0: the last weights are taken.
+    validation_fold : int or None
+        Fold of the samples that is not trained on but judged after every epoch.
+    patience : int or None
+        Stop after so many epochs without a lower validation loss, and take the best epoch.
+    seed : int
+        The same seed and samples give the same weights bit for bit on one kind of CPU.
+    precision : {"float32", "bfloat16"}
+        Arithmetic of the training.
+    progress : bool
+        Show a progress bar.
+    log_folder : str or None
+        Folder for a CSV table of the losses.
+    allow_missing_classes : bool
+        Train although a class of the legend has no sample; it will not be predicted well.
+    sizes : mapping
+        Sizes of the network other than its defaults, such as ``{"filters": 32}``.
+
+    Raises
+    ------
+    ModelError
+        If a setting is out of range.
+    """
+
+    epochs: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    label_smoothing: float = 0.1
+    class_weights: Literal["balanced"] | None = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    average_weights: float = 0.35
+    validation_fold: int | None = None
+    patience: int | None = None
+    seed: int = 0
+    precision: Precision = "float32"
+    progress: bool = False
+    log_folder: str | None = None
+    allow_missing_classes: bool = False
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None:
+            _check_range("epochs", self.epochs, low=1)
+        _check_range("batch_size", self.batch_size, low=2)
+        if not self.learning_rate > 0:
+            raise ModelError(f"learning_rate {self.learning_rate}; expected a value > 0.")
+        _check_range("weight_decay", self.weight_decay, low=0)
+        _check_range("label_smoothing", self.label_smoothing, low=0, high=1)
+        _check_range("average_weights", self.average_weights, low=0, high=1)
+        _check_range("seed", self.seed, low=0, high=2**32 - 1)
+        if self.class_weights not in ("balanced", None):
+            raise ModelError(
+                name_unknown("class_weights", self.class_weights, ["balanced", "None"])
+            )
+        check_precision(self.precision)
+        if self.patience is not None:
+            _check_range("patience", self.patience, low=1)
+            if self.validation_fold is None:
+                raise ModelError(
+                    f"patience {self.patience} needs a validation loss. "
+                    "Give validation_fold (a fold of the samples), or patience=None."
+                )
+        object.__setattr__(self, "sizes", dict(self.sizes))
+
+    def epochs_of(self, batches: int) -> int:
+        """Number of passes over samples that make so many batches."""
+        return self.epochs or max(_EPOCHS, math.ceil(_STEPS / batches))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """Settings from what :meth:`to_dict` gave, or from a table of a TOML file.
+
+        Raises
+        ------
+        ModelError
+            If a setting is unknown or out of range.
+        """
+        settings = dict(values)
+        _check_names(settings, cls.__dataclass_fields__)
+        if isinstance(settings.get("augmentation"), Mapping):
+            _check_names(settings["augmentation"], Augmentation.__dataclass_fields__)
+            settings["augmentation"] = Augmentation(**settings["augmentation"])
+        return cls(**settings)
+
+
+def _check_names(settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for name in settings:
+        if name not in known:
+            raise ModelError(name_unknown("training setting", name, known))
+
+
+def _check_range(name: str, value: float, *, low: float, high: float | None = None) -> None:
+    if not (value >= low and (high is None or value <= high)):
+        limits = f">= {low}" if high is None else f"from {low} to {high}"
+        raise ModelError(f"{name} {value!r}; expected a value {limits}.")

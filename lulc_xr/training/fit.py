@@ -1,0 +1,225 @@
+"""Training: from samples to a classifier."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+import xarray as xr
+from lightning import pytorch as lightning
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from lightning.pytorch.loggers import CSVLogger
+from torch.utils.data import DataLoader
+
+from lulc_xr.core.errors import ModelError
+from lulc_xr.core.model import ModelSpec, fixed_number_of_dates
+from lulc_xr.models.classifier import Classifier
+from lulc_xr.models.registry import load_network, make_network, needs_fixed_dates
+from lulc_xr.samples.loader import Batch, SampleBatches
+from lulc_xr.training.best_weights import BestWeights
+from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.learner import Learner
+from lulc_xr.training.prepare import (
+    check_gaps,
+    check_samples,
+    count_classes,
+    split_fold,
+    weigh_classes,
+    with_scaling,
+)
+
+_PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
+
+
+def fit(
+    samples: xr.Dataset, network: str = "tempcnn", *, config: TrainConfig | None = None
+) -> Classifier:
+    """A classifier trained on samples.
+
+    Parameters
+    ----------
+    samples : xr.Dataset
+        Samples as :func:`lulc_xr.extract_samples` gives them: `reflectance` (sample, time, band),
+        labels of one or more tasks.
+    network : str
+        Name of a network, such as ``"tempcnn"`` or ``"ltae"``.
+    config : TrainConfig, optional
+        Settings; the defaults suit a few hundred samples.
+
+    Returns
+    -------
+    Classifier
+        Ready to use; how it was trained is in its `provenance`.
+
+    Raises
+    ------
+    SampleError
+        If a class of the legend has no sample, the network cannot see gaps and there are some,
+        or the validation fold is not there.
+    ModelError
+        If the network is unknown, does not take its sizes, or training diverged.
+
+    Examples
+    --------
+    >>> from lulc_xr.testing import landscape, points
+    >>> from lulc_xr.samples.extract import extract_samples
+    >>> cube = landscape(y=48, x=48)
+    >>> samples = extract_samples(cube, points(cube, per_class=8))
+    >>> classifier = fit(samples, config=TrainConfig(epochs=3))
+    >>> classifier.network_name, classifier.provenance["samples"]["training"]
+    ('tempcnn', 40)
+    """
+    config = config or TrainConfig()
+    training, validation = split_fold(samples, validation_fold=config.validation_fold)
+    spec = ModelSpec.from_samples(samples)
+    check_samples(training, spec, allow_missing_classes=config.allow_missing_classes)
+    if needs_fixed_dates(load_network(network)):
+        check_gaps(samples, network=network)
+    spec = with_scaling(spec, training)
+    with _seeded(config.seed), _quiet():
+        module = make_network(
+            network,
+            bands=len(spec.bands),
+            dates=fixed_number_of_dates(spec.dates),
+            classes={task: len(legend) for task, legend in spec.legends.items()},
+            **config.sizes,
+        )
+        scores = _train(module, spec, training, validation, config)
+    provenance = _provenance(config, training, validation, spec, scores)
+    return Classifier(module, name=network, spec=spec, provenance=provenance)
+
+
+def _train(
+    network: torch.nn.Module,
+    spec: ModelSpec,
+    training: xr.Dataset,
+    validation: xr.Dataset | None,
+    config: TrainConfig,
+) -> dict[str, float]:
+    """Train a network in place; the losses it ended with."""
+    assert spec.scaling is not None
+    batches = SampleBatches(training, batch_size=config.batch_size, shuffle=True, seed=config.seed)
+    epochs = config.epochs_of(len(batches))
+    steps = epochs * len(batches)
+    learner = Learner(
+        network,
+        scaling=spec.scaling,
+        class_weights=weigh_classes(training, spec, balanced=config.class_weights == "balanced"),
+        config=config,
+        steps=steps,
+    )
+    best = BestWeights()
+    trainer = lightning.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        devices=1,
+        precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
+        callbacks=_callbacks(config, best, steps=steps),
+        logger=CSVLogger(config.log_folder, name="") if config.log_folder else False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=config.progress,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+    )
+    judged = None
+    if validation is not None:
+        judged = _loader(SampleBatches(validation, batch_size=1024, shuffle=False))
+    trainer.fit(learner, _loader(batches), judged)
+    loss = float(trainer.callback_metrics["loss"])
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"training diverged: the loss is {loss}. "
+            f"Choose a learning_rate below {config.learning_rate:g}."
+        )
+    scores = {"training_loss": loss, "epochs": float(trainer.current_epoch)}
+    if validation is not None:
+        scores["validation_loss"] = best.loss
+    if config.patience is not None:
+        learner.load_state_dict(best.state)
+        scores["best_epoch"] = float(best.epoch)
+    return scores
+
+
+def _loader(batches: SampleBatches) -> DataLoader[Batch]:
+    return DataLoader(batches, batch_size=None)
+
+
+def _callbacks(config: TrainConfig, best: BestWeights, *, steps: int) -> list[Callback]:
+    # The order matters: the best weights are copied while the averaged ones are swapped in.
+    callbacks: list[Callback] = [best] if config.validation_fold is not None else []
+    if config.average_weights:
+        reach = max(1.0, config.average_weights * steps)
+        callbacks.append(EMAWeightAveraging(decay=1 - 1 / reach))
+    if config.patience is not None:
+        callbacks.append(EarlyStopping("validation_loss", patience=config.patience))
+    return callbacks
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """All of PyTorch's random numbers from one seed; the caller's stay as they were.
+
+    One thread, too: sums over several threads would depend on the number of processors.
+    """
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's messages about devices and loaders, which say nothing of the samples."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _provenance(
+    config: TrainConfig,
+    training: xr.Dataset,
+    validation: xr.Dataset | None,
+    spec: ModelSpec,
+    scores: dict[str, float],
+) -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": config.seed,
+        "settings": config.to_dict(),
+        "samples": {
+            "training": training.sizes["sample"],
+            "validation": validation.sizes["sample"] if validation is not None else 0,
+            "classes": {
+                task: count_classes(training[task], legend) for task, legend in spec.legends.items()
+            },
+        },
+        "scores": scores,
+        "versions": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,155 @@
+"""What is worked out from the samples before training: checks, split, scaling, class weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from lulc_xr.core.errors import SampleError
+from lulc_xr.core.legend import Legend
+from lulc_xr.core.model import ModelSpec, Scaling
+
+
+def split_fold(
+    samples: xr.Dataset, *, validation_fold: int | None
+) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Samples to train on, and those of the validation fold.
+
+    Raises
+    ------
+    SampleError
+        If there are no folds, or the fold or the rest is empty.
+    """
+    if validation_fold is None:
+        return samples, None
+    if "fold" not in samples:
+        raise SampleError(
+            f"validation_fold {validation_fold} of samples without folds. "
+            "Draw folds first: samples = lulc_xr.make_folds(samples, ...)."
+        )
+    folds = samples["fold"].values
+    inside = folds == validation_fold
+    # Fold -1 lies too near to others: it is neither trained nor judged on.
+    rest = ~inside & (folds >= 0)
+    if validation_fold < 0 or not inside.any() or not rest.any():
+        found = ", ".join(str(fold) for fold in np.unique(folds[folds >= 0]))
+        raise SampleError(
+            f"validation_fold {validation_fold} holds {int(inside.sum())} of {inside.size} "
+            f"samples; the folds are {found}. Choose a fold that is there, beside others."
+        )
+    return samples.isel(sample=rest), samples.isel(sample=inside)
+
+
+def check_samples(samples: xr.Dataset, spec: ModelSpec, *, allow_missing_classes: bool) -> None:
+    """Raise SampleError unless samples can be trained on.
+
+    Parameters
+    ----------
+    samples : xr.Dataset
+        Samples of the training folds.
+    spec : ModelSpec
+        The model to be.
+    allow_missing_classes : bool
+        Accept classes of the legend that no sample has.
+    """
+    number = samples.sizes.get("sample", 0)
+    if number < 2:
+        raise SampleError(f"{number} samples to train on; expected at least 2 in every class.")
+    values = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
+    unseen = np.isnan(values).all(axis=(1, 2))
+    if unseen.any() or np.isinf(values).any():
+        raise SampleError(
+            f"{int(unseen.sum())} of {number} samples have no clear date, or reflectance is "
+            "infinite. Drop these samples first."
+        )
+    for task, legend in spec.legends.items():
+        missing = [name for name, n in count_classes(samples[task], legend).items() if not n]
+        if len(missing) == len(legend) or (missing and not allow_missing_classes):
+            raise SampleError(
+                f"no training sample of {task} has class {', '.join(missing)}. "
+                "Draw samples of it, use a legend without it, or pass "
+                "TrainConfig(allow_missing_classes=True)."
+            )
+
+
+def count_classes(labels: xr.DataArray, legend: Legend) -> dict[str, int]:
+    """Number of samples of each class, by its name."""
+    index = legend.index_of(labels.values)
+    counts = np.bincount(index[index >= 0], minlength=len(legend))
+    return dict(zip(legend.names, counts.tolist(), strict=True))
+
+
+def check_gaps(samples: xr.Dataset, *, network: str) -> None:
+    """Raise SampleError if samples have gaps in time, for a network that cannot see them."""
+    values = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
+    gaps = np.isnan(values).any(axis=(1, 2))
+    if gaps.any():
+        raise SampleError(
+            f"{int(gaps.sum())} of {gaps.size} samples have dates that were not clear, "
+            f"but network {network!r} needs every date. Draw the samples with "
+            "RegularDates(fill='linear'), or train a network for gaps, such as 'ltae'."
+        )
+
+
+def with_scaling(spec: ModelSpec, samples: xr.Dataset) -> ModelSpec:
+    """The specification with mean and standard deviation of each band over training samples.
+
+    Raises
+    ------
+    SampleError
+        If a band is constant.
+    """
+    values = samples["reflectance"].transpose("band", ...).values.astype(np.float64)
+    flat = values.reshape(len(spec.bands), -1)
+    mean, std = np.nanmean(flat, axis=1), np.nanstd(flat, axis=1)
+    constant = [band for band, s in zip(spec.bands, std, strict=True) if not s > 0]
+    if constant:
+        raise SampleError(
+            f"band {', '.join(constant)} is the same in all samples and dates. "
+            "Draw the samples without it."
+        )
+    # float32 numbers: what JSON says is then exactly what the network is given.
+    return replace(
+        spec,
+        scaling=Scaling(
+            mean=tuple(float(v) for v in mean.astype(np.float32)),
+            std=tuple(float(v) for v in std.astype(np.float32)),
+        ),
+    )
+
+
+def weigh_classes(samples: xr.Dataset, spec: ModelSpec, *, balanced: bool) -> dict[str, Tensor]:
+    """Weight of each class in the loss of each task, 1 on average over the samples.
+
+    Parameters
+    ----------
+    samples : xr.Dataset
+        Training samples; their `weight` counts.
+    spec : ModelSpec
+        Gives tasks and legends.
+    balanced : bool
+        Every class gets the same sum of weights; else all weights are 1.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Task to (class,) float32; 0 for a class without samples.
+    """
+    weights = {task: torch.ones(len(legend)) for task, legend in spec.legends.items()}
+    if not balanced:
+        return weights
+    each = samples["weight"].values if "weight" in samples else np.ones(samples.sizes["sample"])
+    for task, legend in spec.legends.items():
+        index = legend.index_of(samples[task].values)
+        known = index >= 0
+        total = np.bincount(index[known], weights=each[known], minlength=len(legend))
+        present = total > 0
+        share = np.divide(
+            total.sum() / present.sum(), total, where=present, out=np.zeros(len(total))
+        )
+        weights[task] = torch.tensor(share, dtype=torch.float32)
+    return weights
