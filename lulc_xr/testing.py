@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,6 +53,23 @@ _CLASSES: tuple[tuple[str, float, float, float, float, float], ...] = (
     ("bare_land", 1.7, 0.00, 0.05, 150, 60),
     ("conifers", 0.4, 0.75, 0.08, 190, 90),
 )
+
+
+def check_model(name: str) -> None:
+    """Check that a registered network keeps the contract, for the tests of a plug-in.
+
+    Parameters
+    ----------
+    name : str
+        Name of the network's entry point in ``lulc_xr.networks``.
+
+    Raises
+    ------
+    ModelError
+        If a promise is broken; the message says which.
+    """
+    # By name: this module is imported with lulc_xr, which must not load PyTorch.
+    importlib.import_module("lulc_xr.models.check").check_model(name)
 
 
 def landscape(

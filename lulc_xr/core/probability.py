@@ -35,7 +35,7 @@ def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     Examples
     --------
     >>> import numpy as np
-    >>> entropy(np.array([[1.0, 0.5], [0.0, 0.5]], np.float32)).round(4).tolist()
+    >>> entropy(np.array([[1.0, 0.5], [0.0, 0.5]], np.float32)).astype(float).round(4).tolist()
     [0.0, 0.6931]
     """
     # max(p, tiny) keeps the logarithm finite; p * log(tiny) is exactly 0 for p = 0.

@@ -130,11 +130,11 @@ def _check_grid(maps: xr.Dataset, group: zarr.Group, path: Path) -> None:
             )
     for name in _SHARED_DIMS:
         if name in maps.dims and name in group:
-            stored, given = np.asarray(group[name][...]), np.asarray(maps[name].values)  # type: ignore[index]
-            if not np.array_equal(stored.astype(str), given.astype(str)):
+            there = np.asarray(group[name][...]).tolist()  # type: ignore[index]
+            here = np.asarray(maps[name].values).tolist()
+            if there != here:
                 raise StoreError(
-                    f"{str(path)!r} holds maps whose {name!r} is "
-                    f"{stored.astype(str).tolist()}; these have {given.astype(str).tolist()}. "
+                    f"{str(path)!r} holds maps whose {name!r} is {there}; these have {here}. "
                     "Variables of one store share it: classify the same ones, or write into "
                     "another store."
                 )
@@ -198,7 +198,8 @@ def _state(group: zarr.Group, name: str, job: Mapping[str, Any]) -> str:
         # A kill between the array's metadata and its ledger leaves the job's mark only.
         return "absent" if group[name].attrs.get(JOB_ATTRIBUTE) == job_hash(job) else "foreign"
     if ledger.attrs.get("job_hash") != job_hash(job):
-        return "foreign"
+        # Another job that ended before its first shard (a model refused, say) left nothing.
+        return "foreign" if entries(ledger).any() else "absent"
     return "complete" if ledger.attrs.get("state") == STATE_COMPLETE else "begun"
 
 

@@ -48,6 +48,30 @@ class Outputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What a model in a fast precision is compared with, once per process.
+
+    Parameters
+    ----------
+    reference : Predictor
+        The same model in float32.
+    identity : str
+        Hash of the model.
+    pixels : int
+        Seen pixels that a patch needs to count as a probe.
+    """
+
+    reference: Predictor
+    identity: str
+    pixels: int
+
+
+def probe_pixels(shard: tuple[int, int]) -> int:
+    """Seen pixels of a probe, for shards of this height and width: half of them will do."""
+    return min(_PROBE_PIXELS, -(-math.prod(shard) // 2))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """A block in memory: stored numbers, how to decode them, and where the block lies.
 
@@ -86,8 +110,7 @@ def predict_block(
     *,
     year: YearDates,
     outputs: Outputs,
-    identity: str = "",
-    reference: Predictor | None = None,
+    probe: Probe | None = None,
 ) -> dict[str, NDArray[Any]]:
     """All asked variables of one block, from one pass of the model.
 
@@ -101,11 +124,8 @@ def predict_block(
         Dates of the mapped year.
     outputs : Outputs
         What is asked.
-    identity : str
-        Hash of the model: each is probed once per process.
-    reference : Predictor, optional
-        The same model in float32, when `predictor` computes in another precision: a probe
-        of the first block of a process is compared with it.
+    probe : Probe, optional
+        Needed when `predictor` computes in another precision than float32.
 
     Returns
     -------
@@ -118,8 +138,6 @@ def predict_block(
     size = PATCH_PIXELS if spec.halo == 0 else _HALO_PATCH_PIXELS
     origin = block.window.inner
     checked = False
-    # Half of a small block will do: a few unseen pixels must not spare a model the probe.
-    enough = min(_PROBE_PIXELS, -(-math.prod(block.window.shape) // 2))
     for patch in patches(block.window, halo=spec.halo, pixels=size):
         series, seen = block.series(patch, spec=spec, year=year)
         inner = patch.inner
@@ -129,8 +147,8 @@ def predict_block(
         if not checked:
             check_scale(series)
             checked = True
-        if reference is not None and seen.sum() >= enough:
-            _probe(reference, predictor, series, days, seen=seen, identity=identity)
+        if probe is not None and seen.sum() >= probe.pixels:
+            _compare(probe, predictor, series, days, seen=seen)
         if spec.dates.fill and not seen.all():
             np.nan_to_num(series, copy=False, nan=0.0)
         found = by_task(predictor.predict_block(series, days, None), spec)
@@ -189,21 +207,19 @@ def _put(
         target[(slice(None), *where)] = fill_unseen(probabilities.copy(), seen)
 
 
-def _probe(
-    reference: Predictor,
+def _compare(
+    probe: Probe,
     predictor: Predictor,
     series: NDArray[np.float32],
     days: NDArray[np.int32],
     *,
     seen: NDArray[np.bool_],
-    identity: str,
 ) -> None:
     """Once per model and process: compare the fast precision with float32 on real pixels."""
     with _probe_lock:
-        if identity in _probed:
-            return
-        check_agreement(reference, predictor, series, days, seen=seen)
-        _probed.add(identity)
+        if probe.identity not in _probed:
+            check_agreement(probe.reference, predictor, series, days, seen=seen)
+            _probed.add(probe.identity)
 
 
 def check_agreement(

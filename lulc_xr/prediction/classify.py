@@ -27,7 +27,7 @@ from lulc_xr.core.model import (
     check_precision,
     check_predictor,
 )
-from lulc_xr.prediction.block import Block, Outputs, predict_block
+from lulc_xr.prediction.block import Block, Outputs, Probe, predict_block, probe_pixels
 from lulc_xr.prediction.loading import load_once, make_reference
 from lulc_xr.prediction.sources import Source, make_source
 from lulc_xr.prediction.variables import map_dataset
@@ -47,6 +47,7 @@ class _YearJob:
     clear: Source | None
     halo: int
     shape: tuple[int, int]
+    shard: tuple[int, int]
     year: YearDates
     outputs: Outputs
 
@@ -68,8 +69,7 @@ class _YearJob:
                 load_once(self.reference),
                 year=self.year,
                 outputs=self.outputs,
-                identity=self.reference.content_hash,
-                reference=None if self.exact is None else load_once(self.exact),
+                probe=self._probe(),
             )
         except BaseException as error:
             error.add_note(
@@ -77,6 +77,15 @@ class _YearJob:
                 f"columns {columns.start}-{columns.stop}"
             )
             raise
+
+    def _probe(self) -> Probe | None:
+        if self.exact is None:
+            return None
+        return Probe(
+            reference=load_once(self.exact),
+            identity=self.reference.content_hash,
+            pixels=probe_pixels(self.shard),
+        )
 
     def inputs(self, rows: slice, columns: slice) -> list[Any]:
         """Keys of the chunks that the task of one shard needs."""
@@ -140,7 +149,8 @@ def classify(
     times = cube["time"].values
     mapped = _years(times, spec, years)
     plans = [plan_year(times, spec.dates, year=year) for year in mapped]
-    side = shard or _shard_side(cube["reflectance"])
+    shape = (cube.sizes["y"], cube.sizes["x"])
+    side = (shard, shard) if shard else _shard_side(cube["reflectance"])
     dependencies: list[da.Array] = []
     jobs = []
     for plan in plans:
@@ -153,7 +163,8 @@ def classify(
                 reflectance=reflectance,
                 clear=clear,
                 halo=spec.halo,
-                shape=(cube.sizes["y"], cube.sizes["x"]),
+                shape=shape,
+                shard=(min(side[0], shape[0]), min(side[1], shape[1])),
                 year=plan,
                 outputs=wanted,
             )
@@ -239,13 +250,11 @@ def _arrays(
     spec: ModelSpec,
     outputs: Outputs,
     *,
-    side: int | tuple[int, int],
+    side: tuple[int, int],
     token: str,
 ) -> dict[str, da.Array]:
     """One task per shard and year, and one array per variable that picks its part."""
-    height, width = (side, side) if isinstance(side, int) else side
-    shape = jobs[0].shape
-    chunks = (split(shape[0], height), split(shape[1], width))
+    chunks = (split(jobs[0].shape[0], side[0]), split(jobs[0].shape[1], side[1]))
     edges = [np.concatenate([[0], np.cumsum(c)]).tolist() for c in chunks]
     block_name = f"classify-{token}"
     tasks: dict[Any, Any] = {}

@@ -1,0 +1,56 @@
+"""Runs one writing job in a process of its own, so that tests can kill it.
+
+``python -m tests.children write STORE LOG STOP_AFTER MODEL_HASH OVERWRITE``
+``python -m tests.children promote STORE PARTS``
+"""
+
+import ctypes
+import os
+import sys
+
+import dask
+
+from lulc_xr.cube import staging
+from lulc_xr.cube.store import open_cube
+from lulc_xr.cube.write import write_variables
+from lulc_xr.prediction.classify import classify
+from tests.predictors import Logging
+
+
+def make_model(log, model_hash, **settings):
+    """Models of two names see the bands in another order, so their maps differ."""
+    bands = ("nir", "red") if model_hash == "second" else ("red", "nir")
+    return Logging(log, content_hash=model_hash, bands=bands, **settings)
+
+
+def write(store, log, stop_after, model_hash, overwrite):
+    """Classify a store; stop before block number `stop_after` (-1: never)."""
+    stop = int(stop_after)
+    model = make_model(log, model_hash, stop_after=stop if stop >= 0 else None, gate=f"{log}.gate")
+    result = classify(open_cube(store), model)
+    with dask.config.set(scheduler="threads", num_workers=2):
+        report = write_variables(result, store, overwrite=overwrite == "1", progress=False)
+    print(report.written, report.skipped)
+
+
+def promote(store, parts):
+    """Write the replacement of another model, and die once `parts` folders are exchanged."""
+    done = 0
+    exchange = staging.exchange
+
+    def counted(new, old):
+        nonlocal done
+        if done == int(parts):
+            os._exit(7)
+        exchange(new, old)
+        done += 1
+
+    staging.exchange = counted
+    result = classify(open_cube(store), make_model(f"{store}.log", "second"))
+    write_variables(result, store, overwrite=True, progress=False)
+
+
+if __name__ == "__main__":
+    # A test that is killed itself must not leave this process behind (PR_SET_PDEATHSIG).
+    ctypes.CDLL(None).prctl(1, 9)
+    {"write": write, "promote": promote}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,155 @@
+"""A full and a read-only disk: clear errors, what was written stays whole, a rerun completes it."""
+
+import subprocess
+
+import numpy as np
+import pytest
+import zarr
+
+import lulc_xr as lx
+from lulc_xr.core.errors import StoreError
+from tests.conftest import small_plan
+from tests.predictors import LEGEND, Giving, make_spec
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore::lulc_xr.core.errors.IncompleteMapWarning"),
+]
+
+
+class Disk:
+    """A small file system in memory."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def remount(self, options):
+        subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
+
+    def fill(self, leave):
+        """Write a file that leaves so many bytes free."""
+        with (self.path / "ballast").open("wb") as file:
+            block = b"x" * 4096
+            while self.free() > leave:
+                file.write(block)
+                file.flush()
+
+    def free(self):
+        import os
+
+        found = os.statvfs(self.path)
+        return found.f_bavail * found.f_frsize
+
+
+@pytest.fixture
+def disk(tmp_path):
+    path = tmp_path / "disk"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(path)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    yield Disk(path)
+    subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.fixture
+def small(cube):
+    return cube.assign(clear=cube["clear"] * 0 + np.uint8(1))
+
+
+class Noisy(Giving):
+    """Probabilities without pattern, the same in every run, which compress badly."""
+
+    def __init__(self):
+        super().__init__(None, legends={"land_cover": LEGEND})
+
+    def predict_block(self, pixels, days, context):
+        shape = (3, *pixels.shape[2:])
+        found = np.random.default_rng(int(pixels[0].sum() * 1e4)).random(shape, np.float32)
+        return found / found.sum(axis=0)
+
+
+def test_a_full_disk_is_named_and_the_run_is_completed_later(disk, small, tmp_path):
+    store = lx.write_cube(small, disk.path / "cube.zarr", plan=small_plan(16, 8))
+    elsewhere = lx.write_cube(small, tmp_path / "cube.zarr", plan=small_plan(16, 8))
+    outputs = ("land_cover", "entropy", "probability")
+    result = lx.classify(lx.open_cube(store), Noisy(), outputs=outputs)
+    disk.fill(80 * 1024)
+    with pytest.raises(StoreError, match=r"disk full while writing shard \(0, .*Free space, then"):
+        lx.write_variables(result, store, progress=False)
+    found = lx.verify(store)
+    done = found.variables["land_cover"].done
+    assert 0 < done < 12
+    assert not any(v.damaged for v in found.variables.values())
+    with pytest.raises(StoreError, match=r"disk full|No space left"):
+        lx.write_variables(result, store, progress=False)
+
+    (disk.path / "ballast").unlink()
+    report = lx.write_variables(result, store, progress=False)
+    assert report.skipped >= done
+    assert lx.verify(store).ok
+    undisturbed = lx.classify(lx.open_cube(elsewhere), Noisy(), outputs=outputs)
+    lx.write_variables(undisturbed, elsewhere, progress=False)
+    for name in undisturbed.data_vars:
+        for place in (store, elsewhere):
+            assert name in zarr.open_group(place)
+        np.testing.assert_array_equal(
+            lx.open_cube(store)[name].values, lx.open_cube(elsewhere)[name].values
+        )
+        assert files_of(store, name) == files_of(elsewhere, name)
+
+
+def files_of(store, name):
+    folder = store / name / "c"
+    return {
+        str(f.relative_to(folder)): f.read_bytes()
+        for f in folder.rglob("*")
+        if f.is_file() and not f.name.endswith(".partial")
+    }
+
+
+def test_a_full_disk_leaves_the_former_cube(disk, small):
+    store = lx.write_cube(small, disk.path / "cube.zarr", plan=small_plan(16, 8))
+    before = lx.open_cube(store).load()
+    disk.fill(60 * 1024)
+    with pytest.raises(
+        StoreError, match=r"could not write cube .*No space left.*unchanged"
+    ) as caught:
+        lx.write_cube(small, store, plan=small_plan(16, 8), overwrite=True)
+    assert "recorded" not in str(caught.value)
+    assert lx.open_cube(store).load().identical(before)
+    assert sorted(p.name for p in disk.path.iterdir()) == ["ballast", "cube.zarr"]
+
+
+def test_a_full_disk_leaves_the_former_map(disk, small):
+    store = lx.write_cube(small, disk.path / "cube.zarr", plan=small_plan(16, 8))
+    lx.write_variables(lx.classify(lx.open_cube(store), Noisy()), store, progress=False)
+    before = lx.open_cube(store)["land_cover"].values
+    other = Noisy()
+    other.spec = make_spec(halo=1)
+    result = lx.classify(lx.open_cube(store), other)
+    disk.fill(70 * 1024)
+    with pytest.raises(StoreError, match=r"disk full|No space left"):
+        lx.write_variables(result, store, overwrite=True, progress=False)
+    np.testing.assert_array_equal(lx.open_cube(store)["land_cover"].values, before)
+    assert lx.verify(store).ok
+    (disk.path / "ballast").unlink()
+    lx.write_variables(result, store, overwrite=True, progress=False)
+    assert lx.verify(store).ok
+    assert (lx.open_cube(store)["land_cover"].values != before).any()
+
+
+def test_a_read_only_disk_is_named_and_can_be_read(disk, small):
+    store = lx.write_cube(small, disk.path / "cube.zarr", plan=small_plan(16, 8))
+    result = lx.classify(lx.open_cube(store), Noisy())
+    disk.remount("ro")
+    with pytest.raises(StoreError, match=r"Read-only file system.*check the permissions of"):
+        lx.write_variables(result, store, progress=False)
+    with pytest.raises(StoreError, match=r"could not write cube .*Read-only file system"):
+        lx.write_cube(small, store, overwrite=True)
+    assert lx.open_cube(store).load()["reflectance"].equals(small["reflectance"])
+    disk.remount("rw")
+    assert lx.write_variables(result, store, progress=False).written == 12
+    disk.remount("ro")
+    assert lx.verify(store).ok

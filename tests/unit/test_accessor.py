@@ -1,0 +1,63 @@
+"""The accessor says what the functions say; importing the package loads no PyTorch."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+import xarray as xr
+
+import lulc_xr as lx
+from lulc_xr.accessor import LulcAccessor, as_predictor
+from lulc_xr.core.errors import CubeError, ModelError
+from tests.conftest import small_plan
+from tests.predictors import Ratio
+
+
+def test_importing_the_package_loads_no_torch():
+    code = (
+        "import sys, lulc_xr\n"
+        "heavy = {'torch', 'lightning', 'torchmetrics', 'safetensors', 'sklearn', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there():
+    assert sorted(lx.__all__) == dir(lx)
+    for name in lx.__all__:
+        assert getattr(lx, name) is not None
+    with pytest.raises(AttributeError, match="module 'lulc_xr' has no attribute 'nothing'"):
+        lx.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "name", ["classify", "composite", "extract_samples", "write_cube", "write_variables"]
+)
+def test_methods_have_the_signature_of_their_functions(name):
+    _, *function = inspect.signature(getattr(lx, name)).parameters.values()
+    _, *method = inspect.signature(getattr(LulcAccessor, name)).parameters.values()
+    wanted = [(p.name, p.default) for p in function if p.name != "progress"]
+    assert [(p.name, p.default) for p in method if p.name != "progress"] == wanted
+
+
+def test_methods_do_what_the_functions_do(cube, tmp_path):
+    store = cube.lulc.write_cube(tmp_path / "cube.zarr", plan=small_plan(16, 8))
+    opened = lx.open_cube(store)
+    maps = opened.lulc.classify(Ratio())
+    assert maps["land_cover"].data.name == lx.classify(opened, Ratio())["land_cover"].data.name
+    assert maps.lulc.write_variables(store, progress=False).written == 12
+    xr.testing.assert_identical(cube.lulc.composite("2MS"), lx.composite(cube, "2MS"))
+
+
+def test_a_path_is_loaded(cube, tmp_path):
+    with pytest.raises(ModelError, match="none"):
+        cube.lulc.classify(tmp_path / "none")
+    model = Ratio()
+    assert as_predictor(model) is model
+
+
+def test_a_dataset_that_is_no_cube_is_refused(cube):
+    with pytest.raises(CubeError, match="no variable 'reflectance'"):
+        cube.drop_vars("reflectance").lulc.classify(Ratio())
