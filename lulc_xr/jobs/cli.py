@@ -1,0 +1,267 @@
+"""The command line ``lulc-xr``: what each command takes; what it does is in the jobs beside it."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lulc_xr.jobs.terminal import Commands
+
+app = typer.Typer(
+    name="lulc-xr",
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 a check failed, 2 wrong usage or input, 130 stopped by Ctrl-C.",
+)
+
+Store = Annotated[Path, typer.Argument(help="Zarr store of a cube, such as area.zarr.")]
+Task = Annotated[str, typer.Option(help="Name of the class map.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write all figures into this file.")]
+Labels = Annotated[str, typer.Option(help="Column of the points that holds the labels.")]
+Crs = Annotated[
+    str | None,
+    typer.Option(
+        help="Reference system of x and y in a table, such as EPSG:4326; the cube's by default."
+    ),
+]
+
+
+def _job(module: str) -> Any:
+    # By name: PyTorch loads only for the commands that need it.
+    return importlib.import_module(f"lulc_xr.jobs.{module}")
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lulc-xr {version('lulc_xr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Land use and land cover maps from cubes of satellite images in Zarr.
+
+    The usual way: [bold]sample[/] a cube at labelled points, [bold]train[/] a network,
+    [bold]classify[/] the cube, [bold]evaluate[/] the map. [bold]demo[/] does it all on real data.
+    """
+
+
+@app.command()
+def demo(
+    *,
+    recipe: Annotated[
+        Path, typer.Option(help="The recipe of the cube; it comes with the repository.")
+    ] = Path("zarr_stores/flanders.py"),
+    raw: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the raw files.  [dim]default: raw beside the recipe[/]"),
+    ] = None,
+    store: Annotated[Path, typer.Option(help="The cube to make.")] = Path(
+        "zarr_stores/flanders.zarr"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder for model, picture and scores.")] = Path(
+        "outputs/flanders"
+    ),
+    seeds: Annotated[int, typer.Option(min=1, help="Times to train and score.")] = 5,
+) -> None:
+    """Make a first map of real Sentinel-2 data, from raw files to scores and a picture.
+
+    Run it in a clone of the repository; it takes one or two minutes and shows what it does.
+
+    Example: [cyan]lulc-xr demo[/]
+    """
+    _job("demo").run_demo(recipe=recipe, raw=raw, store=store, out=out, seeds=seeds)
+
+
+@app.command()
+def info(store: Store) -> None:
+    """Show what is in a store: dates, bands, grid, sizes, class maps and how complete they are.
+
+    Example: [cyan]lulc-xr info zarr_stores/flanders.zarr[/]
+    """
+    _job("contents").show_store(store)
+
+
+@app.command()
+def sample(
+    store: Store,
+    points: Annotated[
+        Path,
+        typer.Argument(help="Labelled points: .gpkg, .geojson, .parquet, or .csv with x and y."),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Store of the samples, such as samples.zarr.")],
+    labels: Labels = "land_cover",
+    legend: Annotated[
+        str | None,
+        typer.Option(
+            help="Legend of the labels: a .json file, or a variable of the store that has one. By "
+            "default the names in the column, or the legend of the store's only labelled map."
+        ),
+    ] = None,
+    crs: Crs = None,
+    freq: Annotated[
+        str, typer.Option(help="Period of the composites: MS (months), 2MS, 10D, ...")
+    ] = "MS",
+    start_month: Annotated[
+        int, typer.Option(min=1, max=12, help="Month in which a mapped year begins.")
+    ] = 1,
+    raw_dates: Annotated[
+        int | None,
+        typer.Option(min=1, help="No composites: the cube's own dates, at most so many a year."),
+    ] = None,
+    year: Annotated[
+        int | None, typer.Option(help="Mapped year, if the cube covers several.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the samples.")] = False,
+) -> None:
+    """Draw samples of a cube at labelled points, to train a network with.
+
+    Example: [cyan]lulc-xr sample area.zarr points.gpkg --labels class --out samples.zarr[/]
+    """
+    dates = {"freq": freq, "start_month": start_month, "raw_dates": raw_dates}
+    _job("sampling").sample_store(
+        store, points, out, labels=labels, legend=legend, crs=crs, year=year,
+        overwrite=overwrite, **dates,
+    )  # fmt: skip
+
+
+@app.command()
+def train(
+    samples: Annotated[Path, typer.Argument(help="Store of samples, from 'lulc-xr sample'.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the model.")],
+    network: Annotated[str, typer.Option(help="Network; 'lulc-xr networks' lists them.")] = (
+        "tempcnn"
+    ),
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the samples.  [dim]default: suits few[/]")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Samples of a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other random numbers.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model.")] = False,
+) -> None:
+    """Train a network on samples and save it as a folder.
+
+    Example: [cyan]lulc-xr train samples.zarr --out models/first[/]
+    """
+    settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    given = {name: value for name, value in settings.items() if value is not None}
+    _job("learning").train_samples(
+        samples, out, network=network, overwrite=overwrite, settings={"seed": seed, **given}
+    )
+
+
+@app.command()
+def classify(
+    store: Store,
+    *,
+    model: Annotated[Path, typer.Option(help="Folder of a model, from 'lulc-xr train'.")],
+    outputs: Annotated[
+        str | None,
+        typer.Option(
+            help="What to write, with commas: land_cover,entropy,probability.  "
+            "[dim]default: class map and entropy[/]"
+        ),
+    ] = None,
+    years: Annotated[
+        str | None,
+        typer.Option(help="Mapped years, with commas.  [dim]default: all that are covered[/]"),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32 (exact), or bfloat16 (faster; refused if classes change).")
+    ] = "float32",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes to start on this machine.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a running Dask scheduler, tcp://host:8786.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the map of another model.")
+    ] = False,
+) -> None:
+    """Classify a cube and write class map and entropy into its store.
+
+    The map is written shard by shard. If it is stopped, run the same command again: it does
+    only what is missing.
+
+    Example: [cyan]lulc-xr classify area.zarr --model models/first --workers 2[/]
+    """
+    _job("mapping").classify_store(
+        store, model, outputs=outputs, years=years, precision=precision, workers=workers,
+        scheduler=scheduler, overwrite=overwrite,
+    )  # fmt: skip
+
+
+@app.command()
+def evaluate(
+    store: Store,
+    *,
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="What is true: a variable of the store, a GeoTIFF on its grid, or labelled points "
+            "(.gpkg, .geojson, .parquet, .csv)."
+        ),
+    ],
+    mask: Annotated[
+        str | None,
+        typer.Option(help="Where pixels count (not 0): a variable or a GeoTIFF."),
+    ] = None,
+    labels: Labels = "land_cover",
+    crs: Crs = None,
+    task: Task = "land_cover",
+    year: Annotated[int | None, typer.Option(help="Mapped year; the last by default.")] = None,
+    json: Json = None,
+) -> None:
+    """Compare a class map with what is known to be true: overall, macro F1, each class.
+
+    Example: [cyan]lulc-xr evaluate area.zarr --reference test_points.gpkg --labels class[/]
+    """
+    _job("judging").evaluate_store(
+        store, reference, mask=mask, labels=labels, crs=crs, task=task, year=year, json_path=json
+    )
+
+
+@app.command()
+def verify(store: Store) -> None:
+    """Read all maps of a store and compare them with what was written; exit code 1 if they differ.
+
+    Example: [cyan]lulc-xr verify area.zarr[/]
+    """
+    if not _job("judging").verify_store(store):
+        raise typer.Exit(1)
+
+
+@app.command()
+def networks() -> None:
+    """List the networks that can be trained, those of other installed packages too.
+
+    Example: [cyan]lulc-xr networks[/]
+    """
+    _job("learning").show_networks()
+
+
+def main() -> None:
+    """Run the command line; the entry point ``lulc-xr``."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""``lulc-xr classify``: a model and a cube to maps in the cube's store, here or on a cluster."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from distributed import Client, LocalCluster
+
+from lulc_xr.core.errors import CubeError, IncompleteMapWarning, LulcError
+from lulc_xr.cube.store import open_cube
+from lulc_xr.cube.write import write_variables
+from lulc_xr.jobs.terminal import console
+from lulc_xr.models.classifier import load_classifier
+from lulc_xr.prediction.classify import classify
+
+_PATIENCE = 10
+"""Seconds to wait for a scheduler to answer."""
+
+
+def classify_store(
+    store: Path,
+    model: Path,
+    *,
+    outputs: str | None = None,
+    years: str | None = None,
+    precision: str = "float32",
+    workers: int | None = None,
+    scheduler: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Classify a cube and write the maps into its store.
+
+    Parameters
+    ----------
+    store, model : Path
+        Store of the cube, folder of the classifier; with `scheduler` its workers see both at
+        the same paths.
+    outputs, years : str, optional
+        Names and numbers with commas between them, as :func:`lulc_xr.classify` takes them.
+    precision : {"float32", "bfloat16"}
+        Arithmetic of the network.
+    workers : int, optional
+        Processes to start on this machine; by default threads of this process do the work.
+    scheduler : str, optional
+        Address of a running Dask scheduler.
+    overwrite : bool
+        Replace maps of another model or setting.
+    """
+    if workers is not None and scheduler is not None:
+        raise LulcError(
+            f"--workers {workers} and --scheduler {scheduler}: choose one. --workers starts "
+            "processes here, --scheduler uses a cluster that runs already."
+        )
+    # Absolute, since workers may run in another folder.
+    place = store.expanduser().resolve()
+    screen = console()
+    with warnings.catch_warnings():
+        # An unfinished map is what this command is here to finish.
+        warnings.simplefilter("ignore", IncompleteMapWarning)
+        cube = open_cube(place)
+    classifier = load_classifier(model)
+    wanted = [name.strip() for name in outputs.split(",")] if outputs else None
+    maps = classify(cube, classifier, outputs=wanted, years=_years(years), precision=precision)
+    names = ", ".join(map(str, maps.data_vars))
+    screen.print(
+        f"{names} of {', '.join(map(str, maps['year'].values))}, "
+        f"{maps.sizes['y']} × {maps.sizes['x']} pixels, with {classifier.network_name} "
+        f"{classifier.content_hash[:12]} in {precision}"
+    )
+    with _cluster(workers=workers, scheduler=scheduler):
+        begun = time.perf_counter()
+        report = write_variables(maps, place, overwrite=overwrite)
+        took = time.perf_counter() - begun
+    pixels = maps.sizes["year"] * maps.sizes["y"] * maps.sizes["x"]
+    speed = pixels * report.written / max(report.written + report.skipped, 1) / took / 1000
+    said = f" in {took:.1f} s, {speed:.1f} thousand pixels a second" if report.written else ""
+    screen.print(f"{report.written} shards written{said}; {report.skipped} were there before")
+    screen.print(f"maps in [bold]{store}[/]")
+
+
+def _years(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(np.int64(part)) for part in text.split(",")]
+    except ValueError as error:
+        raise CubeError(
+            f"--years {text!r}: expected numbers with commas between them, such as 2018,2019."
+        ) from error
+
+
+@contextmanager
+def _cluster(*, workers: int | None, scheduler: str | None) -> Iterator[None]:
+    """The Dask client that the work runs on, if one is asked for."""
+    if scheduler is not None:
+        with _connect(scheduler):
+            yield
+    elif workers is not None:
+        with _start(workers) as cluster, Client(cluster):
+            yield
+    else:
+        yield
+
+
+def _start(workers: int) -> LocalCluster:
+    # Workers inherit that Ctrl-C is ignored: it is this process that stops them, in order.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            silence_logs=logging.ERROR,
+        )
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _connect(address: str) -> Client:
+    try:
+        return Client(address, timeout=_PATIENCE)
+    except (OSError, ValueError) as error:
+        raise LulcError(
+            f"no Dask scheduler answers at {address!r} within {_PATIENCE} s ({error}). Start one "
+            "with 'dask scheduler' and give the address that it prints, such as "
+            "tcp://127.0.0.1:8786."
+        ) from error

@@ -1,0 +1,74 @@
+"""``lulc-xr sample``: labelled points and a cube to a store of samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from rich.table import Table
+
+from lulc_xr.core.dates import Dates, RawDates, RegularDates
+from lulc_xr.core.errors import StoreError
+from lulc_xr.core.legend import Legend
+from lulc_xr.cube.store import open_cube
+from lulc_xr.jobs.point_files import read_point_file
+from lulc_xr.jobs.terminal import console
+from lulc_xr.samples.extract import extract_samples
+from lulc_xr.samples.store import write_samples
+
+
+def sample_store(
+    store: Path,
+    points: Path,
+    out: Path,
+    *,
+    labels: str,
+    legend: str | None = None,
+    crs: str | None = None,
+    freq: str = "MS",
+    start_month: int = 1,
+    raw_dates: int | None = None,
+    year: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Draw samples at the points of a file, write them, and print how many of each class.
+
+    Parameters
+    ----------
+    store, points, out : Path
+        The cube, the file of points, the store of samples to be.
+    labels, legend, crs
+        As :func:`lulc_xr.jobs.point_files.read_point_file` takes them.
+    freq, start_month, raw_dates
+        Time axis: composites of `freq`, or with `raw_dates` the cube's own dates, at most so many.
+    year : int, optional
+        Mapped year.
+    overwrite : bool
+        Replace samples that are there.
+    """
+    if out.exists() and not overwrite:
+        raise StoreError(f"{str(out)!r} exists already; pass --overwrite to replace it.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    dates: Dates = RegularDates(freq=freq, start_month=start_month)
+    if raw_dates is not None:
+        dates = RawDates(maximum=raw_dates, start_month=start_month)
+    screen = console()
+    cube = open_cube(store)
+    table, known = read_point_file(points, cube, labels=labels, legend=legend, crs=crs)
+    with screen.status(f"reading the series of {len(table)} points"):
+        samples = extract_samples(cube, table, dates=dates, labels=labels, legend=known, year=year)
+        write_samples(samples, out, overwrite=overwrite)
+    screen.print(count_table(samples["land_cover"]))
+    screen.print(f"{samples.sizes['sample']} samples in [bold]{out}[/]")
+
+
+def count_table(labels: xr.DataArray) -> Table:
+    """Number of samples of each class, for a terminal."""
+    legend = Legend.from_flags(labels.attrs)
+    table = Table("class")
+    table.add_column("samples", justify="right")
+    for known in legend.classes:
+        count = int(np.count_nonzero(labels.values == known.class_id))
+        table.add_row(f"[{known.color}]■[/] {known.name}", str(count))
+    return table
