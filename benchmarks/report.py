@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -116,7 +114,7 @@ def time_huge_graph() -> dict[str, float]:
         result = lx.classify(cube, stages.Threshold(scene.DATES))
         times.append(time.perf_counter() - start)
         shards = result["land_cover"].data.npartitions
-        tasks = len(dict(xr.Dataset(result).__dask_graph__())) / shards
+        tasks = len(dict(result.__dask_graph__())) / shards
     return {"seconds": statistics.median(times), "tasks per shard": tasks}
 
 
@@ -138,20 +136,17 @@ def huge_cube() -> xr.Dataset:
 
 
 def memory_ratio(folder: Path, *, sides: tuple[int, int] = (512, 1024)) -> dict[str, float]:
-    """Peak memory (MiB) of a process that classifies two areas, in shards of 256 pixels."""
+    """Peak memory (MiB) of a worker that classifies two areas, in shards of 256 pixels."""
     plan = lx.ChunkPlan(chunks={"y": 128, "x": 128}, shards={"y": 256, "x": 256})
-    peaks = {}
+    classifier = lx.load_classifier(folder / "tempcnn_0")
+    peaks = []
     for side in sides:
         store = scene.make_store(folder, side=side, plan=plan)
-        model = folder / "tempcnn_0"
-        command = [sys.executable, "-m", "benchmarks.peak", str(store), str(model)]
-        done = subprocess.run(command, check=True, capture_output=True, cwd=scene.ROOT)
-        peaks[side] = float(done.stdout)
-    return {
-        "small": peaks[sides[0]],
-        "large": peaks[sides[1]],
-        "ratio": peaks[sides[1]] / peaks[sides[0]],
-    }
+        with stages.cluster(workers=1) as client:
+            stages.classify(store, classifier, precision="bfloat16")
+            peaks += client.run(stages.peak_memory).values()
+    small, large = peaks
+    return {"small": small, "large": large, "ratio": large / small}
 
 
 def limit(rates: Mapping[str, Sequence[float]], precision: str) -> list[float]:

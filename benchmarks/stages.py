@@ -26,7 +26,7 @@ def cluster(workers: int = 2) -> Iterator[Client]:
     """Dask worker processes of one thread each, with Dask's own settings."""
     with (
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
         ) as local,
         Client(local) as client,
     ):
@@ -38,6 +38,14 @@ def seconds(run: Callable[[], Any]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
+
+
+def peak_memory() -> float:
+    """Largest memory (MiB) that this process has held; Linux."""
+    # Not getrusage: what it gives a new process begins with the memory of its parent.
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
+    return int(peak) / 1024
 
 
 class Threshold:
