@@ -13,6 +13,9 @@ import lulc_xr as lx
 from benchmarks import scene, stages
 
 
+CHUNKS = {"y": 256, "x": 256}
+
+
 class Points:
     """Labelled points of a store, grouped by chunk."""
 
@@ -22,7 +25,7 @@ class Points:
 
     def setup_cache(self) -> str:
         folder = Path(tempfile.mkdtemp(prefix="lulc_xr_asv_"))
-        cube = lx.testing.landscape(y=scene.SIDE, x=scene.SIDE, time=scene.DATES, chunks=256)
+        cube = lx.testing.landscape(y=scene.SIDE, x=scene.SIDE, time=scene.DATES, chunks=CHUNKS)
         return str(lx.write_cube(cube, folder / "landscape.zarr"))
 
     def setup(self, store: str, points: int) -> None:
