@@ -12,7 +12,6 @@ import numpy as np
 import lulc_xr as lx
 from benchmarks import scene, stages
 
-
 CHUNKS = {"y": 256, "x": 256}
 
 
