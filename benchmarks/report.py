@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lulc_xr_bench_") as folder:
         rates = measure(Path(folder), rounds=given.rounds)
         single = {
-            "graph": time_huge_graph(),
+            "graph": plan_huge_map(),
             "memory": memory_ratio(Path(folder)),
         }
     show(rates, single)
@@ -100,7 +100,7 @@ def _forward(client: Any, model: Path, store: Path, precision: str) -> Callable[
     return lambda: stages.forward(client, model, store, precision=precision, pixels=FORWARD_PIXELS)
 
 
-def time_huge_graph() -> dict[str, float]:
+def plan_huge_map() -> dict[str, float]:
     """Seconds until `classify` of 100 000 x 100 000 pixels returns, and tasks per shard."""
     times, tasks = [], 0.0
     cube = huge_cube()
