@@ -133,7 +133,7 @@ def _only_year(times: NDArray[np.datetime64], dates: Dates) -> int:
         raise SampleError(
             f"this cube covers {len(covered)} whole mapped years "
             f"({', '.join(map(str, covered)) or 'none'}) that begin in month {dates.start_month}; "
-            "expected one. Say which to sample, for instance extract_samples(..., year=2018)."
+            "expected one. Pass year=... to say which to sample, or another start_month."
         )
     return covered[0]
 
