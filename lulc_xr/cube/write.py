@@ -27,7 +27,6 @@ from lulc_xr.cube.store import StorePath, open_group
 
 _INNER_CHUNK = 256
 _DEFAULT_SHARD = 512
-_SHARED_DIMS = ("year", "class")
 _PROVENANCE = ("model_hash", "precision", "year_start", "history")
 
 
@@ -128,8 +127,8 @@ def _check_grid(maps: xr.Dataset, group: zarr.Group, path: Path) -> None:
                 f"{str(path)!r} ({stored.size} values from {stored[0]:g}). Maps are written whole "
                 "and on the cube's own grid: classify the cube that open_cube gives of this store."
             )
-    for name in _SHARED_DIMS:
-        if name in maps.dims and name in group:
+    for name in _shared_dims(maps):
+        if name in group:
             there = np.asarray(group[name][...]).tolist()  # type: ignore[index]
             here = np.asarray(maps[name].values).tolist()
             if there != here:
@@ -138,6 +137,11 @@ def _check_grid(maps: xr.Dataset, group: zarr.Group, path: Path) -> None:
                     "Variables of one store share it: classify the same ones, or write into "
                     "another store."
                 )
+
+
+def _shared_dims(maps: xr.Dataset) -> list[str]:
+    """Dimensions whose coordinates the maps bring along: the years, and classes of tasks."""
+    return sorted(str(d) for d in maps.dims if d not in ("y", "x") and d in maps.coords)
 
 
 def _job(name: str, var: xr.DataArray) -> dict[str, Any]:
@@ -251,8 +255,8 @@ def _plan(var: xr.DataArray) -> ChunkPlan:
 
 
 def _create_coords(group: zarr.Group, maps: xr.Dataset) -> None:
-    for name in _SHARED_DIMS:
-        if name in maps.dims and name not in group:
+    for name in _shared_dims(maps):
+        if name not in group:
             values = np.asarray(maps[name].values)
             if values.dtype.kind in "OUT":
                 values = values.astype(np.dtypes.StringDType())

@@ -130,7 +130,8 @@ def classify(
     -------
     xr.Dataset
         Per task ``<task>(year, y, x)`` uint8 (255: no clear date), ``<task>_entropy`` float32,
-        ``<task>_probability(year, class, y, x)`` float32; `y` and `x` as in `ds`.
+        ``<task>_probability(year, class, y, x)`` float32 (``<task>_class`` for tasks other than
+        land_cover, each with a legend of its own); `y` and `x` as in `ds`.
 
     Raises
     ------

@@ -56,12 +56,17 @@ def map_dataset(
         "y": cube["y"].variable,
         "x": cube["x"].variable,
     }
-    if any("class" in v.dims for v in made.values()):
-        legend = spec.legends[next(iter(outputs.probabilities))]
-        coords["class"] = np.array(legend.names, dtype=np.dtypes.StringDType())
+    for task in outputs.probabilities:
+        names = np.array(spec.legends[task].names, dtype=np.dtypes.StringDType())
+        coords[class_dimension(task)] = names
     if "spatial_ref" in cube.variables:
         coords["spatial_ref"] = cube["spatial_ref"].variable
     return xr.Dataset(made, coords=coords)
+
+
+def class_dimension(task: str) -> str:
+    """Dimension of a task's probabilities: tasks have legends, and so dimensions, of their own."""
+    return "class" if task == "land_cover" else f"{task}_class"
 
 
 def _task_variables(
@@ -98,7 +103,7 @@ def _task_variables(
             }
             encoding |= {"dtype": "float32"}
         else:
-            dims = ("year", "class", "y", "x")
+            dims = ("year", class_dimension(task), "y", "x")
             attrs |= {"long_name": f"probability of {words}", "units": "1"}
             encoding |= {
                 "dtype": "uint8",
