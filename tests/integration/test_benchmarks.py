@@ -7,11 +7,15 @@ import inspect
 import itertools
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray as xr
 
-from benchmarks import scene
+import lulc_xr as lx
+from benchmarks import scene, stages
 
 MODULES = ("allocation", "engine", "forward", "graph", "memory", "samples")
 
@@ -45,3 +49,23 @@ def test_benchmark_runs(question: type, monkeypatch: pytest.MonkeyPatch) -> None
         if method.startswith("track_"):
             assert math.isfinite(value)
             assert value > 0
+
+
+def test_the_usual_way_and_ours_give_the_same_map(tmp_path: Path) -> None:
+    store = scene.make_store(tmp_path, side=96)
+    classifier = lx.load_classifier(scene.train(tmp_path))
+    naive = tmp_path / "naive.zarr"
+    stages.classify_naively(store, classifier, naive)
+    maps = (
+        lx.open_cube(store).lulc.classify(classifier, outputs=("land_cover", "entropy")).compute()
+    )
+    theirs = xr.open_zarr(naive, consolidated=False).compute()
+    entropy = maps["land_cover_entropy"].squeeze("year")
+    # Probabilities within 1e-5 move the entropy of four classes by less than 1e-3.
+    np.testing.assert_allclose(entropy, theirs["land_cover_entropy"], atol=1e-3)
+    differ = (maps["land_cover"].squeeze("year") != theirs["land_cover"]).values
+    probability = lx.open_cube(store).lulc.classify(classifier, outputs=("probability",))
+    two = np.sort(probability["land_cover_probability"].values[0], axis=0)[-2:]
+    # Only a tie, as close as rounding, may go either way.
+    assert ((two[1] - two[0])[differ] < 1e-5).all()
+    assert differ.mean() < 0.001
