@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lulc_xr.core.cube import encode
 from lulc_xr.core.errors import StoreError
-from lulc_xr.cube.ledger import LEDGER, content_digest, entries, find_ledger, shard_grid
+from lulc_xr.cube.ledger import content_digest, entries, find_ledger, shard_grid
 
 Index = tuple[int, ...]
 
@@ -47,7 +47,6 @@ class _Target:
     store: str
     names: tuple[str, ...]
     encodings: tuple[Mapping[str, Any], ...]
-    what: str
 
     def write(self, index: Index, *blocks: NDArray[Any]) -> Index:
         """Write one shard of each variable, then record them in the ledger."""
@@ -118,7 +117,6 @@ def write_shards(
             store=str(store),
             names=names,
             encodings=tuple(dict(variables[n].encoding) for n in names),
-            what=what,
         )
         missing = list(_missing(group, names))
         for index in missing:
@@ -216,6 +214,3 @@ def _bar(total: int, *, show: bool, what: str) -> Iterator[Callable[[], None]]:
     with Progress(*columns, disable=not show) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
-
-
-__all__ = ["LEDGER", "WriteReport", "check_whole_shards", "read_shard", "write_shards"]
