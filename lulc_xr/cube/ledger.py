@@ -11,6 +11,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from lulc_xr.core.errors import StoreError
+
 LEDGER = "ledger"
 """Group beside the variables; one array per variable, one uint64 per shard (0: not done)."""
 
@@ -31,12 +33,17 @@ def job_hash(job: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
 
 
-def create_ledger(group: zarr.Group, name: str, *, job: Mapping[str, Any]) -> zarr.Array[Any]:
-    """An empty ledger for the array `name` of a group, replacing an older one."""
+def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """An array of a group, or an error if the name is a group."""
     array = group[name]
     if not isinstance(array, zarr.Array):
-        raise TypeError(f"{name!r} is a group, not an array")
-    grid = shard_grid(array)
+        raise StoreError(f"{name!r} in the store is a group, not an array; remove or rename it.")
+    return array
+
+
+def create_ledger(group: zarr.Group, name: str, *, job: Mapping[str, Any]) -> zarr.Array[Any]:
+    """An empty ledger for the array `name` of a group, replacing an older one."""
+    grid = shard_grid(array_of(group, name))
     return group.require_group(LEDGER).create_array(
         name,
         shape=grid,

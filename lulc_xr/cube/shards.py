@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lulc_xr.core.cube import encode
 from lulc_xr.core.errors import StoreError
-from lulc_xr.cube.ledger import content_digest, entries, find_ledger, shard_grid
+from lulc_xr.cube.ledger import array_of, content_digest, entries, find_ledger, shard_grid
 
 Index = tuple[int, ...]
 
@@ -54,9 +54,9 @@ class _Target:
         digests = {}
         try:
             for name, encoding, block in zip(self.names, self.encodings, blocks, strict=True):
-                array = group[name]
+                array = array_of(group, name)
                 stored = encode(block, encoding)
-                array[_region(array, index)] = stored  # type: ignore[index]
+                array[_region(array, index)] = stored
                 digests[name] = content_digest(stored)
             for name in self.names:
                 ledger = find_ledger(group, name)
@@ -128,14 +128,6 @@ def write_shards(
         graph = HighLevelGraph.from_collections(run, tasks, dependencies=list(arrays.values()))
         _compute(graph, list(tasks), progress=progress, what=what)
     return WriteReport(written=len(tasks), skipped=skipped)
-
-
-def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    """An array of a group, or an error if the name is a group."""
-    array = group[name]
-    if not isinstance(array, zarr.Array):
-        raise StoreError(f"{name!r} in the store is a group, not an array; remove or rename it.")
-    return array
 
 
 def _same_grid(group: zarr.Group, arrays: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import zarr
@@ -78,7 +79,7 @@ def verify(store: StorePath) -> Verification:
     return Verification(variables=found)
 
 
-def _holds(array: zarr.Array, index: Index, digest: int) -> bool:  # type: ignore[type-arg]
+def _holds(array: zarr.Array[Any], index: Index, digest: int) -> bool:
     try:
         return content_digest(read_shard(array, index)) == digest
     except (OSError, ValueError, RuntimeError):

@@ -15,6 +15,7 @@ from lulc_xr.core.errors import CubeError, StoreError
 from lulc_xr.cube.arrays import create_array, stored_encoding
 from lulc_xr.cube.ledger import (
     STATE_COMPLETE,
+    array_of,
     create_ledger,
     entries,
     find_ledger,
@@ -119,7 +120,7 @@ def _chunked(result: xr.Dataset) -> xr.Dataset:
 
 def _check_grid(maps: xr.Dataset, group: zarr.Group, path: Path) -> None:
     for name in ("y", "x"):
-        stored = np.asarray(group[name][...])  # type: ignore[index]
+        stored = np.asarray(array_of(group, name)[...])
         given = np.asarray(maps[name].values)
         if stored.shape != given.shape or not np.array_equal(stored, given):
             raise CubeError(
@@ -129,7 +130,7 @@ def _check_grid(maps: xr.Dataset, group: zarr.Group, path: Path) -> None:
             )
     for name in _shared_dims(maps):
         if name in group:
-            there = np.asarray(group[name][...]).tolist()  # type: ignore[index]
+            there = np.asarray(array_of(group, name)[...]).tolist()
             here = np.asarray(maps[name].values).tolist()
             if there != here:
                 raise StoreError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from lulc_xr.core.cache import cache_root
 from lulc_xr.core.errors import ModelError
 
 FORMAT_VERSION = 1
@@ -143,11 +143,9 @@ def read_folder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def cache_folder(content_hash: str) -> Path:
     """Folder, private to the user, in which a model without a folder of its own is kept.
 
-    The environment variable ``LULC_XR_CACHE`` moves the cache, for instance to a disk that all
-    workers of a cluster see.
+    See :func:`lulc_xr.core.cache.cache_root`.
     """
-    default = Path.home() / ".cache" / "lulc_xr"
-    models = Path(os.environ.get("LULC_XR_CACHE") or default).expanduser() / "models"
+    models = cache_root() / "models"
     models.mkdir(mode=0o700, parents=True, exist_ok=True)
     return models / content_hash
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cloudpickle
 
+from lulc_xr.core.cache import cache_root
 from lulc_xr.core.errors import ModelError
 from lulc_xr.core.model import Precision, Predictor, PredictorReference
 
@@ -68,7 +69,7 @@ def make_reference(model: Predictor, *, precision: Precision) -> PredictorRefere
 
 def cache_folder() -> Path:
     """Folder of models that were never saved (``LULC_XR_CACHE``, else ``~/.cache/lulc_xr``)."""
-    base = Path(os.environ.get("LULC_XR_CACHE", Path.home() / ".cache" / "lulc_xr")) / "objects"
+    base = cache_root() / "objects"
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     return base
 
