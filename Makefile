@@ -41,7 +41,7 @@ bench: $(STAMPS)/dev
 check: $(STAMPS)/dev
 	PATH="$(abspath $(VENV))/bin:$$PATH" PRE_COMMIT_HOME="$(abspath $(VENV))/pre-commit" $(PY) -m pre_commit run --all-files
 
-integration: $(STAMPS)/test
+integration: $(STAMPS)/servers
 	$(PY) -m pytest -q -m "(integration or notebook or slow) and not gpu"
 
 # An environment is removed only where this Makefile made it.
@@ -70,6 +70,6 @@ $(STAMPS)/constraints.txt: $(STAMPS)/torch-wanted constraints.txt
 	@$(PY) -c 'from importlib.metadata import version; print("torch==" + version("torch"))' >> $@.part
 	@mv $@.part $@
 
-$(STAMPS)/demo $(STAMPS)/test $(STAMPS)/dev: $(STAMPS)/constraints.txt setup.cfg pyproject.toml
+$(STAMPS)/demo $(STAMPS)/test $(STAMPS)/servers $(STAMPS)/dev: $(STAMPS)/constraints.txt setup.cfg pyproject.toml
 	$(PIP) install --constraint $(STAMPS)/constraints.txt --editable ".[$(@F)]"
 	@touch $@
