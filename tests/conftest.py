@@ -15,6 +15,8 @@ from lulc_xr.prediction.classify import classify
 from lulc_xr.testing import landscape
 from tests.predictors import Ratio
 
+ROOT = Path(__file__).parents[1]
+
 hypothesis.settings.register_profile(
     "lulc_xr",
     deadline=None,
@@ -31,6 +33,15 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LULC_XR_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Folder of real data that the project cannot carry: beside the checkout, or LULC_XR_SHARED."""
+    folder = Path(os.environ.get("LULC_XR_SHARED", ROOT.parent / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data is not at {folder}; set LULC_XR_SHARED to the folder above it")
+    return folder
 
 
 @pytest.fixture(scope="session")
