@@ -33,6 +33,7 @@ from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.folds import make_folds
+from lulc_xr.samples.lucas import read_lucas
 from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.versions import show_versions
 
@@ -86,6 +87,7 @@ __all__ = [
     "open_cube",
     "open_samples",
     "plotting",
+    "read_lucas",
     "show_versions",
     "testing",
     "verify",
