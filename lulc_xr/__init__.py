@@ -12,6 +12,8 @@ from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
+from lulc_xr.core.crosswalks import crosswalk, list_crosswalks
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     CubeError,
@@ -23,6 +25,7 @@ from lulc_xr.core.errors import (
     StoreError,
 )
 from lulc_xr.core.legend import Legend, LegendClass
+from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.cube.composite import composite
 from lulc_xr.cube.shards import WriteReport
@@ -32,8 +35,10 @@ from lulc_xr.cube.write import write_variables
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.samples.extract import extract_samples
+from lulc_xr.samples.filters import list_filters, quality_filter
 from lulc_xr.samples.folds import make_folds
 from lulc_xr.samples.lucas import read_lucas
+from lulc_xr.samples.lucas_labels import lucas_labels
 from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.versions import show_versions
 
@@ -51,6 +56,8 @@ __all__ = [
     "Accuracy",
     "ChunkPlan",
     "Classifier",
+    "Crosswalk",
+    "CrosswalkRow",
     "CubeError",
     "EstimatorPredictor",
     "IncompleteMapWarning",
@@ -76,17 +83,24 @@ __all__ = [
     "classify",
     "compare",
     "composite",
+    "crosswalk",
     "extract_samples",
     "features_of",
     "fit",
+    "legend",
+    "list_crosswalks",
+    "list_filters",
+    "list_legends",
     "list_networks",
     "load_classifier",
+    "lucas_labels",
     "make_folds",
     "make_network",
     "mean_and_interval",
     "open_cube",
     "open_samples",
     "plotting",
+    "quality_filter",
     "read_lucas",
     "show_versions",
     "testing",
