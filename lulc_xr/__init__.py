@@ -34,6 +34,7 @@ from lulc_xr.cube.verify import Verification, verify
 from lulc_xr.cube.write import write_variables
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
+from lulc_xr.samples.elc10 import join_lucas, read_elc10
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.filters import list_filters, quality_filter
 from lulc_xr.samples.folds import make_folds
@@ -87,6 +88,7 @@ __all__ = [
     "extract_samples",
     "features_of",
     "fit",
+    "join_lucas",
     "legend",
     "list_crosswalks",
     "list_filters",
@@ -101,6 +103,7 @@ __all__ = [
     "open_samples",
     "plotting",
     "quality_filter",
+    "read_elc10",
     "read_lucas",
     "show_versions",
     "testing",
