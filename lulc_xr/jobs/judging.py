@@ -70,6 +70,8 @@ def evaluate_store(
     """
     cube = open_cube(store)
     predicted = _map_of(cube, task, year)
+    mapped_year = int(predicted["year"])
+    predicted = predicted.drop_vars("year")
     legend = Legend.from_flags(predicted.attrs)
     where = _grid(cube, mask, what="mask") != 0 if mask else None
     title = f"{task} of {store} against {reference}"
@@ -77,7 +79,7 @@ def evaluate_store(
     if Path(reference).suffix.lower() in POINT_FILES:
         points = _at_points(
             cube, predicted, Path(reference), legend, labels=labels, crs=crs, mask=where,
-            quality=quality,
+            quality=quality, year=mapped_year,
         )  # fmt: skip
         result = accuracy(points.mapped, points.true, legend=legend)
         if points.passes is not None:
@@ -160,7 +162,7 @@ def _map_of(cube: xr.Dataset, task: str, year: int | None) -> xr.DataArray:
     known = [int(y) for y in cube["year"].values]
     if year is not None and year not in known:
         raise CubeError(name_unknown("mapped year", year, map(str, known)))
-    return cube[task].sel(year=known[-1] if year is None else year).drop_vars("year")
+    return cube[task].sel(year=known[-1] if year is None else year)
 
 
 def _grid(cube: xr.Dataset, name: str, *, what: str) -> xr.DataArray:
@@ -215,9 +217,10 @@ def _at_points(
     crs: str | None,
     mask: xr.DataArray | None,
     quality: str | None,
+    year: int,
 ) -> _Judged:
     table, known = read_point_file(
-        path, cube, labels=labels, legend=str(predicted.name), crs=crs, quality=quality
+        path, cube, labels=labels, legend=str(predicted.name), crs=crs, quality=quality, year=year
     )
     if quality is not None:
         console().print(describe_filter(table))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.errors import LegendError, SampleError
 from lulc_xr.core.legend import Legend
+from lulc_xr.jobs.terminal import console
 from lulc_xr.samples.lucas import read_lucas
 from lulc_xr.samples.lucas_labels import label_codes
 from lulc_xr.samples.lucas_schema import find_dialect
@@ -32,7 +33,7 @@ def is_survey(columns: list[str], labels: str) -> bool:
 
 
 def read_survey(
-    path: Path, cube: xr.Dataset, *, labels: str, legend: str | None
+    path: Path, cube: xr.Dataset, *, labels: str, legend: str | None, year: int | None
 ) -> tuple[geopandas.GeoDataFrame, NDArray[np.uint8], Legend]:
     """Points of LUCAS, their class ids of shape (point,), and the legend of these.
 
@@ -47,6 +48,9 @@ def read_survey(
     legend : str or None
         Name of a legend that the codes lead to, or a variable of the cube with such a legend;
         None: level 1 of LUCAS.
+    year : int or None
+        Mapped year: of several campaigns in the file the nearest is taken, and that is said.
+        None: the year in the middle of the cube's dates.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def read_survey(
         If the codes do not lead to this legend.
     """
     kind = _KINDS[labels.lower()]
-    points = read_lucas(path)
+    points = _nearest_campaign(read_lucas(path), _middle(cube) if year is None else year)
     wanted, mapped = legend or f"lucas_{kind}_level1", None
     if wanted in cube.data_vars and "flag_values" in cube[wanted].attrs:
         mapped = Legend.from_flags(cube[wanted].attrs)
@@ -67,3 +71,25 @@ def read_survey(
             "that hold class ids of the map: --labels COLUMN."
         )
     return points, ids, known
+
+
+def _nearest_campaign(points: geopandas.GeoDataFrame, year: int) -> geopandas.GeoDataFrame:
+    """Visits of the campaign nearest a mapped year: what was seen later or before is not true."""
+    campaigns = points["year"].unique()
+    if not campaigns.size:
+        return points
+    nearest = int(min(campaigns, key=lambda one: (abs(int(one) - year), one)))
+    taken = points[points["year"] == nearest]
+    if len(campaigns) > 1:
+        console().print(
+            f"campaign of {nearest}, nearest to {year}: {len(taken)} visits; "
+            f"{len(points) - len(taken)} of other campaigns left out"
+        )
+    elif nearest != year:
+        console().print(f"[yellow]note:[/] points surveyed in {nearest}, and the year is {year}")
+    return taken
+
+
+def _middle(cube: xr.Dataset) -> int:
+    times = cube["time"].values
+    return int(times[len(times) // 2].astype("datetime64[Y]").astype(int)) + 1970

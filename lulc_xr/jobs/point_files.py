@@ -32,6 +32,7 @@ def read_point_file(
     legend: str | None,
     crs: str | None,
     quality: str | None = None,
+    year: int | None = None,
 ) -> tuple[pd.DataFrame, Legend]:
     """Labelled points, their labels as class ids in column `labels`, and the legend.
 
@@ -54,6 +55,8 @@ def read_point_file(
         Reference system of x and y in a table; None: the cube's.
     quality : str or None
         Name of a quality filter; column ``passes_filter`` says which points pass.
+    year : int or None
+        Mapped year, to which the nearest campaign of LUCAS is taken.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def read_point_file(
         If there is no legend, or a label is not part of it.
     """
     if is_survey(_columns(path), labels):
-        points, ids, known = read_survey(path, cube, labels=labels, legend=legend)
+        points, ids, known = read_survey(path, cube, labels=labels, legend=legend, year=year)
         return _judge(points, quality).assign(**{labels: ids}), known
     table = _judge(_read(path, crs), quality)
     if labels not in table.columns:

@@ -59,7 +59,7 @@ def sample_store(
     screen = console()
     cube = open_cube(store)
     table, known = read_point_file(
-        points, cube, labels=labels, legend=legend, crs=crs, quality=quality
+        points, cube, labels=labels, legend=legend, crs=crs, quality=quality, year=year
     )
     if quality is not None:
         screen.print(describe_filter(table))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +41,7 @@ def read_lucas(
     *,
     location: Location = "theoretical",
     dialect: str | None = None,
+    keep: Sequence[str] = (),
 ) -> geopandas.GeoDataFrame:
     r"""Visits of LUCAS points, one row each, sorted by point and year.
 
@@ -62,6 +63,9 @@ def read_lucas(
         ``"st_lucas_shapefile"`` (names cut at ten characters, shares as classes) or
         ``"topsoil"`` (points of the soil module: NUTS_0, LC, LU). By default told from the
         columns.
+    keep : sequence of str, optional
+        More columns of the file to take as they are, such as ``"wm"`` or a stratum. Weights of
+        the survey are not in its micro-data: join them by `point_id`.
 
     Returns
     -------
@@ -108,6 +112,12 @@ def read_lucas(
     except SampleError as error:
         raise SampleError(f"{str(path)!r}: {error}") from error
     cells = Cells(raw, spoken)
+    for name in keep:
+        if name not in raw or name in COLUMNS:
+            raise SampleError(
+                f"keep={list(keep)}: "
+                + name_unknown("column", name, [n for n in map(str, raw) if n not in COLUMNS])
+            )
     if "lc1" not in cells:
         raise SampleError(
             f"{str(path)!r} is not of dialect {spoken!r}: that has a column "
@@ -120,9 +130,9 @@ def read_lucas(
     table = {"point_id": point_id, "year": year}
     for column in SCHEMA:
         table[column.name] = decode(cells, column, year, unknown)
-    frame = pd.DataFrame(table)
+    frame = pd.DataFrame(table | {name: raw[name].array for name in keep})
     _complete(frame, cells, year, unknown)
-    placed = _place(frame, location)
+    placed = _place(frame, location, keep)
     if unknown:
         said = "; ".join(
             f"{name}: " + ", ".join(f"{text!r} ({n} times)" for text, n in values.items())
@@ -225,7 +235,7 @@ def theoretical_location(
     return east * 1000.0, north * 1000.0
 
 
-def _place(frame: pd.DataFrame, location: Location) -> geopandas.GeoDataFrame:
+def _place(frame: pd.DataFrame, location: Location, keep: Sequence[str]) -> geopandas.GeoDataFrame:
     x, y = theoretical_location(frame["point_id"].to_numpy())
     to_degrees = pyproj.Transformer.from_crs(LUCAS_CRS, "EPSG:4326", always_xy=True)
     longitude, latitude = to_degrees.transform(x, y)
@@ -240,6 +250,6 @@ def _place(frame: pd.DataFrame, location: Location) -> geopandas.GeoDataFrame:
         x, y = back.transform(east, north)
     places = geopandas.GeoSeries(geopandas.points_from_xy(x, y), crs=LUCAS_CRS)
     frame["geometry"] = places.where(known) if location == "gps" else places
-    ordered = frame[list(COLUMNS)].sort_values(["point_id", "year"], kind="stable")
+    ordered = frame[[*COLUMNS, *keep]].sort_values(["point_id", "year"], kind="stable")
     ordered = ordered.reset_index(drop=True)
     return geopandas.GeoDataFrame(ordered, geometry="geometry", crs=LUCAS_CRS)

@@ -132,6 +132,23 @@ def test_land_use_and_other_legends(region, survey, tmp_path):
     assert open_samples(tmp_path / "map.zarr")["land_cover"].values.tolist() == given
 
 
+def test_campaign_nearest_to_the_map_is_taken(region, survey, cli, tmp_path):
+    early = survey.assign(year=2012, LC1="A11")
+    both = pd.concat([survey.assign(year=2018), early]).rename(columns=str.lower)
+    both.to_csv(tmp_path / "harmonised.csv", index=False)
+    told = cli("sample", region / "cube.zarr", tmp_path / "harmonised.csv", "--labels", "lc1",
+               "--out", tmp_path / "new.zarr")  # fmt: skip
+    said = f"campaign of 2018, nearest to 2018: {len(survey)} visits; {len(survey)} of other"
+    assert said in told.out
+    labels = open_samples(tmp_path / "new.zarr")["land_cover"].values.tolist()
+    known = dict(zip("ABCDEFGH", range(1, 9), strict=True))
+    assert labels == survey.loc[survey["LC1"] != "8", "LC1"].str[0].map(known).tolist()
+    early.rename(columns=str.lower).to_csv(tmp_path / "early.csv", index=False)
+    told = cli("evaluate", region / "cube.zarr", "--reference", tmp_path / "early.csv",
+               "--labels", "lc1")  # fmt: skip
+    assert "points surveyed in 2012, and the year is 2018" in told.out
+
+
 def test_own_classes_of_a_survey_file_come_first(region, tmp_path):
     cube = open_cube(region / "cube.zarr")
     points = read_lucas(region / "EU_2018.csv").assign(land_cover=2)

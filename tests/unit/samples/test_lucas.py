@@ -300,6 +300,15 @@ def test_forms_of_one_table_are_the_same(tmp_path):
         pd.testing.assert_frame_equal(read_lucas(tmp_path / name), expected)
 
 
+def test_other_columns_are_kept_on_request(tmp_path):
+    rows = [{"POINT_ID": "40303224"}, {"POINT_ID": "40283224", "FEATURE_WIDTH": "8"}]
+    points = read_lucas(write_2018(tmp_path, *rows), keep=["FEATURE_WIDTH", "CAR_EW"])
+    assert points.columns.tolist() == [*COLUMNS, "FEATURE_WIDTH", "CAR_EW"]
+    assert points["FEATURE_WIDTH"].tolist() == ["8", ""]
+    with pytest.raises(SampleError, match=r"keep=\['FEATURE'\]: unknown column 'FEATURE'"):
+        read_lucas(tmp_path / "EU_2018.csv", keep=["FEATURE"])
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
