@@ -24,6 +24,7 @@ from lulc_xr.core.errors import (
 )
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.composite import composite
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
@@ -72,6 +73,7 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "as_predictor",
+    "bioclim",
     "classify",
     "compare",
     "composite",

@@ -135,10 +135,10 @@ def check_context(bioclim: xr.DataArray) -> Mapping[str, Any]:
         steps = np.diff(np.asarray(bioclim[name].values, np.float64))
         if steps.size and not (np.allclose(steps, steps[0], rtol=1e-3) and steps[0]):
             raise CubeError(f"{name!r} of the context is not evenly spaced; give a regular grid.")
-    named = bioclim.encoding.get("grid_mapping") or bioclim.attrs.get("grid_mapping")
-    for name in (named, CONTEXT_GRID_MAPPING):
-        if name in bioclim.coords and bioclim[name].attrs.get("crs_wkt"):
-            return cast("Mapping[str, Any]", bioclim[name].attrs)
+    given = bioclim.encoding.get("grid_mapping") or bioclim.attrs.get("grid_mapping")
+    for mapping in filter(None, (given, CONTEXT_GRID_MAPPING)):
+        if mapping in bioclim.coords and bioclim[mapping].attrs.get("crs_wkt"):
+            return cast("Mapping[str, Any]", bioclim[mapping].attrs)
     raise CubeError(
         f"the context has no reference system: no coordinate {CONTEXT_GRID_MAPPING!r} with "
         "attribute 'crs_wkt'. The readers and lulc_xr.write_context set it."
