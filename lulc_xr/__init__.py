@@ -25,7 +25,9 @@ from lulc_xr.core.errors import (
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.cube.bioclim import bioclim
+from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
 from lulc_xr.cube.composite import composite
+from lulc_xr.cube.context import write_context
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.cube.verify import Verification, verify
@@ -88,9 +90,12 @@ __all__ = [
     "open_cube",
     "open_samples",
     "plotting",
+    "read_chelsa",
+    "read_worldclim",
     "show_versions",
     "testing",
     "verify",
+    "write_context",
     "write_cube",
     "write_samples",
     "write_variables",

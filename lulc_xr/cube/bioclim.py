@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lulc_xr.core.context import BIOCLIM_UNITS, CONTEXT
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.require import require
+from lulc_xr.cube.context import context_attrs
 
 _MONTHS = 12
 _NAMES = tuple(name for name in BIOCLIM_UNITS if name.startswith("bio"))
@@ -97,8 +98,7 @@ def bioclim(
         dask_gufunc_kwargs={"output_sizes": {"bioclim_variable": len(_NAMES)}},
     )
     made = made.transpose("bioclim_variable", ...).rename(CONTEXT)
-    units = ", ".join(f"{name} {BIOCLIM_UNITS[name]}" for name in _NAMES)
-    made.attrs = {"long_name": "bioclimatic variables", "comment": f"units: {units}"}
+    made.attrs = context_attrs(_NAMES)
     return made.assign_coords(bioclim_variable=np.array(_NAMES, np.dtypes.StringDType()))
 
 
