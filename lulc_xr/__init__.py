@@ -12,6 +12,8 @@ from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.context import context_at
+from lulc_xr.core.context_scaling import ContextScaling, fit_context_scaling
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     CubeError,
@@ -53,6 +55,7 @@ __all__ = [
     "Accuracy",
     "ChunkPlan",
     "Classifier",
+    "ContextScaling",
     "CubeError",
     "EstimatorPredictor",
     "IncompleteMapWarning",
@@ -79,9 +82,11 @@ __all__ = [
     "classify",
     "compare",
     "composite",
+    "context_at",
     "extract_samples",
     "features_of",
     "fit",
+    "fit_context_scaling",
     "list_networks",
     "load_classifier",
     "make_folds",

@@ -33,6 +33,7 @@ BIOCLIM_UNITS: Mapping[str, str] = {
 
 # Parts of a cell: coordinates in files are rounded, and a cell's centre must give its value.
 _SNAP = 1e-6
+_EDGE = 65
 _PART = 65536
 """Places that are worked out at once: their weights stay in the processor's cache."""
 
@@ -222,6 +223,18 @@ def context_at(
     part = grid.window(rows, columns)
     values = bioclim.isel(bioclim_variable=chosen, y_bioclim=part[0], x_bioclim=part[1]).to_numpy()
     return interpolate(values, rows - part[0].start, columns - part[1].start)
+
+
+def edge_of(
+    y: tuple[float, float], x: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places (y, x) along the four sides of a rectangle, to find the cells that it needs."""
+    along_y, along_x = np.linspace(*y, _EDGE), np.linspace(*x, _EDGE)
+    lone = np.ones(_EDGE)
+    return (
+        np.concatenate([along_y, along_y, y[0] * lone, y[1] * lone]),
+        np.concatenate([x[0] * lone, x[1] * lone, along_x, along_x]),
+    )
 
 
 def interpolate(

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-from numpy.typing import NDArray
 from pyproj import CRS
 
 from lulc_xr.core.context import (
@@ -23,6 +22,7 @@ from lulc_xr.core.context import (
     CONTEXT_GRID_MAPPING,
     CoarseGrid,
     check_context,
+    edge_of,
 )
 from lulc_xr.core.cube import crs_of
 from lulc_xr.core.errors import CubeError, IncompleteMapWarning, StoreError
@@ -34,8 +34,6 @@ from lulc_xr.cube.store import StorePath, open_cube, open_group
 _Y = ("y_bioclim", "latitude", "lat", "y")
 _X = ("x_bioclim", "longitude", "lon", "x")
 _CHUNK = 128
-_EDGE = 65
-"""Places along each side of a cube that are transformed to find the cells it needs."""
 
 
 def write_context(bioclim: xr.DataArray, store: StorePath, *, overwrite: bool = False) -> Path:
@@ -180,13 +178,10 @@ def _geotransform(y: Any, x: Any) -> str:
 
 def _crop(context: xr.DataArray, cube: xr.Dataset) -> xr.DataArray:
     """The cells around a cube, with two more on each side."""
-    y, x = (_along(cube[name].values) for name in ("y", "x"))
     grid = CoarseGrid.of(context)
-    rows, columns = grid.positions(
-        np.concatenate([x, x, np.full(_EDGE, x[0]), np.full(_EDGE, x[-1])]),
-        np.concatenate([np.full(_EDGE, y[0]), np.full(_EDGE, y[-1]), y, y]),
-        crs=crs_of(cube),
-    )
+    sides = {n: (float(cube[n].values[0]), float(cube[n].values[-1])) for n in ("y", "x")}
+    y, x = edge_of(sides["y"], sides["x"])
+    rows, columns = grid.positions(x, y, crs=crs_of(cube))
     part = dict(zip(CONTEXT_DIMS[1:], grid.window(rows, columns), strict=True))
     cropped = context.isel(part).astype(np.float32)
     if not cropped.size or not bool(cropped.notnull().any()):
@@ -205,10 +200,6 @@ def _crop(context: xr.DataArray, cube: xr.Dataset) -> xr.DataArray:
             *(cropped[n].values for n in CONTEXT_DIMS[1:])
         )
     return cropped
-
-
-def _along(centres: NDArray[Any]) -> NDArray[np.float64]:
-    return np.linspace(float(centres[0]), float(centres[-1]), _EDGE)
 
 
 def _write(part: xr.DataArray, partial: Path) -> None:
