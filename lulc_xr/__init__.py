@@ -28,6 +28,7 @@ from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
+from lulc_xr.cube.climate_series import read_agera5, read_eobs
 from lulc_xr.cube.composite import composite
 from lulc_xr.cube.context import write_context
 from lulc_xr.cube.shards import WriteReport
@@ -95,7 +96,9 @@ __all__ = [
     "open_cube",
     "open_samples",
     "plotting",
+    "read_agera5",
     "read_chelsa",
+    "read_eobs",
     "read_worldclim",
     "show_versions",
     "testing",
