@@ -12,6 +12,8 @@ from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.context import context_at
+from lulc_xr.core.context_scaling import ContextScaling, fit_context_scaling
 from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
 from lulc_xr.core.crosswalks import crosswalk, list_crosswalks
 from lulc_xr.core.dates import RawDates, RegularDates
@@ -27,7 +29,11 @@ from lulc_xr.core.errors import (
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.cube.bioclim import bioclim
+from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
+from lulc_xr.cube.climate_series import read_agera5, read_eobs
 from lulc_xr.cube.composite import composite
+from lulc_xr.cube.context import write_context
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.cube.verify import Verification, verify
@@ -40,6 +46,11 @@ from lulc_xr.samples.filters import list_filters, quality_filter
 from lulc_xr.samples.folds import make_folds
 from lulc_xr.samples.lucas import read_lucas
 from lulc_xr.samples.lucas_labels import lucas_labels
+from lulc_xr.samples.regions import (
+    assign_raster_regions,
+    assign_regions,
+    group_biogeographical,
+)
 from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.versions import show_versions
 
@@ -57,6 +68,7 @@ __all__ = [
     "Accuracy",
     "ChunkPlan",
     "Classifier",
+    "ContextScaling",
     "Crosswalk",
     "CrosswalkRow",
     "CubeError",
@@ -81,13 +93,19 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "as_predictor",
+    "assign_raster_regions",
+    "assign_regions",
+    "bioclim",
     "classify",
     "compare",
     "composite",
+    "context_at",
     "crosswalk",
     "extract_samples",
     "features_of",
     "fit",
+    "fit_context_scaling",
+    "group_biogeographical",
     "join_lucas",
     "legend",
     "list_crosswalks",
@@ -103,11 +121,16 @@ __all__ = [
     "open_samples",
     "plotting",
     "quality_filter",
+    "read_agera5",
+    "read_chelsa",
     "read_elc10",
+    "read_eobs",
     "read_lucas",
+    "read_worldclim",
     "show_versions",
     "testing",
     "verify",
+    "write_context",
     "write_cube",
     "write_samples",
     "write_variables",
