@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -350,14 +351,21 @@ def _tile(item: pystac.Item) -> str:
     return item.id
 
 
+@lru_cache(maxsize=4096)
+def _raster_extent(shape: tuple[int, int], transform: tuple[float, ...], crs: str) -> Geometry:
+    """Outline of a raster in degrees, with points between its corners as its sides bend there."""
+    extent = GeoBox(shape, Affine(*transform), crs).extent
+    bounds = extent.boundingbox
+    return extent.to_crs(_WGS84, resolution=max(bounds.span_x, bounds.span_y) / 16)
+
+
 def _footprint(item: pystac.Item, key: str) -> Geometry:
     """Where the scene may have pixels: extent of its raster if it says so, else its geometry."""
     for fields in (item.assets[key].extra_fields, item.properties):
         crs = item_crs(item, key)
         shape, transform = fields.get("proj:shape"), fields.get("proj:transform")
         if crs and shape and transform:
-            raster = GeoBox(tuple(shape), Affine(*transform[:6]), crs)
-            return raster.footprint(_WGS84, buffer=1)
+            return _raster_extent(tuple(shape), tuple(transform[:6]), crs)
     if item.geometry:
         return Geometry(item.geometry, _WGS84)
     if item.bbox:

@@ -36,6 +36,12 @@ _MSI_BANDS = (
 )  # fmt: skip
 
 
+# Each read opens a file: few large reads, as long as the series of a chunk (float32), which a
+# writer of whole series holds, fits into half a gigabyte. Tiles of COGs are 256 to 1024 pixels.
+_SERIES_BYTES = 512 * 2**20
+_SMALLEST_READ, _LARGEST_READ = 512, 2048
+
+
 def load_stac(
     source: StacSource,
     *,
@@ -94,7 +100,7 @@ def load_stac(
         grids agree. The quality band is always taken from the nearest pixel: its numbers are
         classes and bits, of which there is no average.
     chunks : mapping, optional
-        Dask chunks along time, y and x; default: one date and the side of a shard.
+        Dask chunks along time, y and x; default: one date, 512 to 2048 pixels a side.
         ``{"time": -1}`` reads whole series in one task.
     on_error : {"raise", "mark"}
         What happens when a raster cannot be read after all attempts: an error, or its scene
@@ -291,7 +297,10 @@ def _chunk_sizes(
     sizes: Mapping[str, int], bands: int, chunks: Mapping[str, int] | None
 ) -> dict[str, int]:
     plan = plan_chunks(time=sizes["time"], band=bands, y=sizes["y"], x=sizes["x"])
-    steps = {"time": 1, "y": plan.shard("y", sizes["y"]), "x": plan.shard("x", sizes["x"])}
+    side = max(_SMALLEST_READ, plan.shard("y", sizes["y"]), plan.shard("x", sizes["x"]))
+    while side < _LARGEST_READ and 16 * side**2 * bands * sizes["time"] <= _SERIES_BYTES:
+        side *= 2
+    steps = {"time": 1, "y": side, "x": side}
     for dim, size in (chunks or {}).items():
         if dim not in steps:
             raise CubeError(name_unknown("dimension of chunks", dim, steps))
