@@ -12,6 +12,7 @@ from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.clear import CLEAR_RULES, ClearRule
 from lulc_xr.core.context import context_at
 from lulc_xr.core.context_scaling import ContextScaling, fit_context_scaling
 from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
@@ -24,11 +25,13 @@ from lulc_xr.core.errors import (
     LulcError,
     ModelError,
     SampleError,
+    SourceError,
     StoreError,
 )
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
 from lulc_xr.cube.climate_series import read_agera5, read_eobs
@@ -54,7 +57,8 @@ from lulc_xr.samples.regions import (
 from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.versions import show_versions
 
-_NEEDS_TORCH = {
+# Imported when first used: what needs PyTorch, and what needs rasterio.
+_ON_DEMAND = {
     "Classifier": "lulc_xr.models.classifier",
     "load_classifier": "lulc_xr.models.classifier",
     "ModulePredictor": "lulc_xr.models.module",
@@ -62,12 +66,16 @@ _NEEDS_TORCH = {
     "make_network": "lulc_xr.models.registry",
     "TrainConfig": "lulc_xr.training.config",
     "fit": "lulc_xr.training.fit",
+    "load_stac": "lulc_xr.cube.stac",
 }
 
 __all__ = [
+    "CLEAR_RULES",
+    "COMMON_BANDS",
     "Accuracy",
     "ChunkPlan",
     "Classifier",
+    "ClearRule",
     "ContextScaling",
     "Crosswalk",
     "CrosswalkRow",
@@ -87,6 +95,7 @@ __all__ = [
     "RegularDates",
     "SampleError",
     "Scaling",
+    "SourceError",
     "StoreError",
     "TrainConfig",
     "Verification",
@@ -113,6 +122,7 @@ __all__ = [
     "list_legends",
     "list_networks",
     "load_classifier",
+    "load_stac",
     "lucas_labels",
     "make_folds",
     "make_network",
@@ -138,8 +148,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NEEDS_TORCH:
-        return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)
+    if name in _ON_DEMAND:
+        return getattr(importlib.import_module(_ON_DEMAND[name]), name)
     raise AttributeError(f"module 'lulc_xr' has no attribute {name!r}")
 
 
