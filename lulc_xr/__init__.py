@@ -33,12 +33,15 @@ from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
+from lulc_xr.cube.build import build_cube
 from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
 from lulc_xr.cube.climate_series import read_agera5, read_eobs
 from lulc_xr.cube.composite import composite
 from lulc_xr.cube.context import write_context
+from lulc_xr.cube.extend import extend_cube
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
+from lulc_xr.cube.unread import fill_unread, unread_dates
 from lulc_xr.cube.verify import Verification, verify
 from lulc_xr.cube.write import write_variables
 from lulc_xr.prediction.classify import classify
@@ -105,13 +108,16 @@ __all__ = [
     "assign_raster_regions",
     "assign_regions",
     "bioclim",
+    "build_cube",
     "classify",
     "compare",
     "composite",
     "context_at",
     "crosswalk",
+    "extend_cube",
     "extract_samples",
     "features_of",
+    "fill_unread",
     "fit",
     "fit_context_scaling",
     "group_biogeographical",
@@ -139,6 +145,7 @@ __all__ = [
     "read_worldclim",
     "show_versions",
     "testing",
+    "unread_dates",
     "verify",
     "write_context",
     "write_cube",
