@@ -95,20 +95,34 @@ class InnerChunks:
                 found |= self._fetch(shard, members)
         return found
 
-    def decode(self, chunk: Index, stored: Any) -> NDArray[Any]:
-        """Stored numbers of a whole chunk, read-only; beyond the array's border it holds fill.
+    def decode(self, chunk: Index, stored: Any, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Stored numbers of a whole chunk; beyond the array's border it holds fill.
+
+        Parameters
+        ----------
+        chunk : tuple of int
+            Its position, for messages.
+        stored : bytes-like or None
+            What :meth:`fetch` gave for it.
+        out : ndarray, optional
+            What an earlier call gave, to be overwritten: fresh memory takes as long as decoding.
 
         Raises
         ------
         StoreError
             If the bytes cannot be decoded.
         """
+        if out is None:
+            out = np.empty(self.array.chunks, self._layout.dtype)
         if stored is None:
-            return np.full(self.array.chunks, self.array.fill_value, self.array.dtype)
+            out[...] = self.array.fill_value
+            return out
+        *before, last = self._layout.decoders
         with self._damage(chunk, "chunk"):
-            for decoder in self._layout.decoders:
+            for decoder in before:
                 stored = decoder.decode(stored)
-            return np.frombuffer(stored, self._layout.dtype).reshape(self.array.chunks)
+            last.decode(stored, out=out)
+        return out
 
     @contextlib.contextmanager
     def _damage(self, index: Index, what: str = "shard") -> Iterator[None]:
@@ -173,6 +187,14 @@ class InnerChunks:
             return self._indices[shard]
 
 
+class _Copy:
+    """What is not compressed, as a decoder."""
+
+    @staticmethod
+    def decode(stored: Any, *, out: NDArray[Any]) -> None:
+        out[...] = np.frombuffer(stored, out.dtype).reshape(out.shape)
+
+
 def can_read(array: Any) -> bool:
     """True if the chunks of an array can be decoded here: plain or sharded, common codecs."""
     return isinstance(array, zarr.Array) and _layout(array) is not None
@@ -207,8 +229,9 @@ def _layout(array: zarr.Array[Any]) -> _Layout | None:
     if names[0] != "bytes" or any(name not in _DECODERS for name in names[1:]):
         return None
     swapped = (codecs[0][1].get("endian") == "big") == (sys.byteorder == "little")
+    decoders = [get_codec({"id": _DECODERS[name]}) for name in reversed(names[1:])]
     return _Layout(
-        decoders=tuple(get_codec({"id": _DECODERS[name]}) for name in reversed(names[1:])),
+        decoders=tuple(decoders or [_Copy()]),
         dtype=np.dtype(array.dtype).newbyteorder("S" if swapped else "="),
         sharded=sharded,
         index_first=str(settings.get("index_location", "end")) == "start",

@@ -137,14 +137,16 @@ class StoredPixels:
             name: self.chunks[name].fetch([i for indices in all_of for i in indices])
             for name, all_of in needed.items()
         }
+        memory: dict[tuple[str, int], NDArray[Any]] = {}
         for place, (_, requests) in enumerate(work):
-            blocks = {
-                name: [
-                    (index, self.chunks[name].decode(index, stored[name].pop(index)))
-                    for index in all_of[place]
-                ]
-                for name, all_of in needed.items()
-            }
+            blocks: dict[str, list[tuple[tuple[int, ...], NDArray[Any]]]] = {}
+            for name, all_of in needed.items():
+                blocks[name] = []
+                for i, index in enumerate(all_of[place]):
+                    memory[name, i] = self.chunks[name].decode(
+                        index, stored[name].pop(index), out=memory.get((name, i))
+                    )
+                    blocks[name].append((index, memory[name, i]))
             for number, request in enumerate(requests):
                 raw = self._pick("reflectance", blocks["reflectance"], request)
                 scale, fill = self.scaling

@@ -19,7 +19,7 @@ from lulc_xr.samples.windows import ChunkMembers, members_of_chunks, pixels_in_c
 
 Advance = Callable[[int], None]
 
-_TOGETHER = 16
+_TOGETHER = 8
 """Chunks of one shard that are fetched together: enough to join their requests."""
 
 _REQUEST_BYTES = 32 * 2**20
