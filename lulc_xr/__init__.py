@@ -12,6 +12,8 @@ from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.context import context_at
+from lulc_xr.core.context_scaling import ContextScaling, fit_context_scaling
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     CubeError,
@@ -24,7 +26,10 @@ from lulc_xr.core.errors import (
 )
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.cube.bioclim import bioclim
+from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
 from lulc_xr.cube.composite import composite
+from lulc_xr.cube.context import write_context
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.cube.verify import Verification, verify
@@ -50,6 +55,7 @@ __all__ = [
     "Accuracy",
     "ChunkPlan",
     "Classifier",
+    "ContextScaling",
     "CubeError",
     "EstimatorPredictor",
     "IncompleteMapWarning",
@@ -72,12 +78,15 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "as_predictor",
+    "bioclim",
     "classify",
     "compare",
     "composite",
+    "context_at",
     "extract_samples",
     "features_of",
     "fit",
+    "fit_context_scaling",
     "list_networks",
     "load_classifier",
     "make_folds",
@@ -86,9 +95,12 @@ __all__ = [
     "open_cube",
     "open_samples",
     "plotting",
+    "read_chelsa",
+    "read_worldclim",
     "show_versions",
     "testing",
     "verify",
+    "write_context",
     "write_cube",
     "write_samples",
     "write_variables",
