@@ -38,6 +38,7 @@ from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.folds import make_folds
+from lulc_xr.samples.plan import SamplePlan, plan_samples
 from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.versions import show_versions
 
@@ -71,6 +72,7 @@ __all__ = [
     "RawDates",
     "RegularDates",
     "SampleError",
+    "SamplePlan",
     "Scaling",
     "StoreError",
     "TrainConfig",
@@ -94,6 +96,7 @@ __all__ = [
     "mean_and_interval",
     "open_cube",
     "open_samples",
+    "plan_samples",
     "plotting",
     "read_chelsa",
     "read_worldclim",

@@ -38,6 +38,16 @@ def _job(module: str) -> Any:
     return importlib.import_module(f"lulc_xr.jobs.{module}")
 
 
+def _years(text: str) -> str | list[int]:
+    """Years of an option: 'match', or numbers with commas."""
+    if text == "match":
+        return text
+    try:
+        return [int(year) for year in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r}; give 'match', or years such as 2018,2019") from error
+
+
 def _say_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"lulc-xr {version('lulc_xr')}")
@@ -127,16 +137,30 @@ def sample(
     year: Annotated[
         int | None, typer.Option(help="Mapped year, if the cube covers several.")
     ] = None,
+    years: Annotated[
+        str | None,
+        typer.Option(help="Mapped years, with commas, or 'match': each point in its own year."),
+    ] = None,
+    patch: Annotated[
+        int | None, typer.Option(min=1, help="Side of a patch in pixels, odd.")
+    ] = None,
+    tolerance: Annotated[
+        str,
+        typer.Option(help="How far a label may hold: whole pixels, or a column of metres."),
+    ] = "0",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the samples.")] = False,
 ) -> None:
     """Draw samples of a cube at labelled points, to train a network with.
+
+    If it is stopped, run the same command again: it reads only what is missing.
 
     Example: [cyan]lulc-xr sample area.zarr points.gpkg --labels class --out samples.zarr[/]
     """
     dates = {"freq": freq, "start_month": start_month, "raw_dates": raw_dates}
     _job("sampling").sample_store(
-        store, points, out, labels=labels, legend=legend, crs=crs, year=year,
-        overwrite=overwrite, **dates,
+        store, points, out, labels=labels, legend=legend, crs=crs, overwrite=overwrite,
+        years=_years(years) if years else year, patch=patch,
+        tolerance=int(tolerance) if tolerance.isdigit() else tolerance, **dates,
     )  # fmt: skip
 
 

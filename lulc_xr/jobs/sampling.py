@@ -15,7 +15,7 @@ from lulc_xr.cube.store import open_cube
 from lulc_xr.jobs.point_files import read_point_file
 from lulc_xr.jobs.terminal import console
 from lulc_xr.samples.extract import extract_samples
-from lulc_xr.samples.store import write_samples
+from lulc_xr.samples.plan import Tolerance, Years
 
 
 def sample_store(
@@ -29,10 +29,14 @@ def sample_store(
     freq: str = "MS",
     start_month: int = 1,
     raw_dates: int | None = None,
-    year: int | None = None,
+    years: Years = None,
+    patch: int | None = None,
+    tolerance: Tolerance = 0,
     overwrite: bool = False,
 ) -> None:
-    """Draw samples at the points of a file, write them, and print how many of each class.
+    """Draw samples at the points of a file into a store, and print how many of each class.
+
+    If it is stopped, the same call does what is missing.
 
     Parameters
     ----------
@@ -42,8 +46,8 @@ def sample_store(
         As :func:`lulc_xr.jobs.point_files.read_point_file` takes them.
     freq, start_month, raw_dates
         Time axis: composites of `freq`, or with `raw_dates` the cube's own dates, at most so many.
-    year : int, optional
-        Mapped year.
+    years, patch, tolerance
+        As :func:`lulc_xr.extract_samples` takes them.
     overwrite : bool
         Replace samples that are there.
     """
@@ -56,9 +60,10 @@ def sample_store(
     screen = console()
     cube = open_cube(store)
     table, known = read_point_file(points, cube, labels=labels, legend=legend, crs=crs)
-    with screen.status(f"reading the series of {len(table)} points"):
-        samples = extract_samples(cube, table, dates=dates, labels=labels, legend=known, year=year)
-        write_samples(samples, out, overwrite=overwrite)
+    samples = extract_samples(
+        cube, table, dates=dates, labels=labels, legend=known, years=years, patch=patch,
+        tolerance=tolerance, store=out, overwrite=overwrite, progress=True,
+    )  # fmt: skip
     screen.print(count_table(samples["land_cover"]))
     screen.print(f"{samples.sizes['sample']} samples in [bold]{out}[/]")
 

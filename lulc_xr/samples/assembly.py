@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.core.context import CONTEXT, context_at
 from lulc_xr.core.cube import crs_of
 from lulc_xr.core.dates import RawDates, dates_to_dict, year_bounds
 from lulc_xr.core.errors import SampleError
@@ -74,13 +75,16 @@ def make_samples(
             name: (name, offset, {"long_name": f"pixels {way} from the middle"})
             for name, way in zip(PATCH_DIMS, ("down", "right"), strict=True)
         }
-    attrs = {
+    made = xr.Dataset(variables, coords)
+    if CONTEXT in plan.cube:
+        made = made.merge(_context(plan.cube, made["x"].values, made["y"].values))
+    made.attrs = {
         "dates": json.dumps(dates_to_dict(plan.dates)),
         "tasks": " ".join(table.legends),
         "crs_wkt": crs_of(plan.cube),
         **plan.counts,
     }
-    return xr.Dataset(variables, coords, attrs)
+    return made
 
 
 def labelled_attrs() -> dict[str, Any]:
@@ -120,6 +124,17 @@ def report_losses(plan: SamplePlan, samples: xr.Dataset, unseen: int) -> None:
         missing = f"classes without any sample: {', '.join(empty)}" if empty else ""
         said = "; ".join(filter(None, [f"{text}; left out" if left_out else "", missing]))
         warnings.warn(f"{said}.", stacklevel=3)
+
+
+def _context(cube: xr.Dataset, x: NDArray[np.float64], y: NDArray[np.float64]) -> xr.Dataset:
+    """Context of the cube at the samples, in raw units."""
+    names = np.array([str(n) for n in cube["bioclim_variable"].values], np.dtypes.StringDType())
+    values = context_at(cube[CONTEXT], x, y, crs=crs_of(cube)).T
+    attrs = {"long_name": "bioclimate of the place"}
+    return xr.Dataset(
+        {CONTEXT: (("sample", "bioclim_variable"), values, attrs)},
+        {"bioclim_variable": ("bioclim_variable", names)},
+    )
 
 
 def _spans(plan: SamplePlan) -> str:

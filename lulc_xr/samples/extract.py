@@ -100,7 +100,9 @@ def extract_samples(
         With a patch `reflectance(sample, time, band, patch_y, patch_x)`, since `y` and `x`
         are places of samples; `patch_y` and `patch_x` count pixels from the middle, down
         and right. With a tolerance `labelled(sample, patch_y, patch_x)` uint8: 1 where the
-        pixel's square comes within it. With `store` the values are read when they are used.
+        pixel's square comes within it. Of a cube with context `bioclim(sample,
+        bioclim_variable)` in raw units, interpolated to the pixel. With `store` the values
+        are read when they are used.
 
     Raises
     ------

@@ -26,7 +26,6 @@ Index = tuple[int, ...]
 _DECODERS = {"blosc": "blosc", "zstd": "zstd", "gzip": "gzip"}
 _CHECKSUM = 4
 _NOTHING = np.uint64(2**64 - 1)
-_GAP = 64 * 1024
 _KEPT_INDICES = 256
 
 
@@ -42,7 +41,7 @@ class _Layout:
 
 @dataclass
 class InnerChunks:
-    """Reads chunks of an array: of a shard only those that are asked for, near ones in one go.
+    """Reads chunks of an array: of a shard only those that are asked for.
 
     A slice of a sharded array reads the shard's index anew and copies every chunk twice, in
     one thread (zarr 3.1); here the index is read once, and what is decoded is used in place.
@@ -155,7 +154,7 @@ class InnerChunks:
             for (start, size), chunk in zip(places, chunks, strict=True)
             if start != _NOTHING
         )
-        groups = list(_near(spans))
+        groups = list(_joined(spans))
 
         async def get_all() -> list[Any]:
             wanted = [RangeByteRequest(g[0][0], max(s + n for s, n, _ in g)) for g in groups]
@@ -200,11 +199,14 @@ def can_read(array: Any) -> bool:
     return isinstance(array, zarr.Array) and _layout(array) is not None
 
 
-def _near(spans: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    """Spans (start, size, ...) in groups without large gaps: one request for each."""
+def _joined(spans: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Spans (start, size, ...) in groups that follow each other: one request for each.
+
+    Not across gaps: what lies there may be wanted later, and would be read twice.
+    """
     group: list[tuple[Any, ...]] = []
     for span in spans:
-        if group and span[0] > group[-1][0] + group[-1][1] + _GAP:
+        if group and span[0] != group[-1][0] + group[-1][1]:
             yield group
             group = []
         group.append(span)

@@ -16,6 +16,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from lulc_xr.core.context import CONTEXT
 from lulc_xr.core.cube import check_scale
 from lulc_xr.core.dates import dates_to_dict
 from lulc_xr.core.digest import content_digest, job_hash
@@ -126,7 +127,7 @@ def plan_batches(plan: SamplePlan) -> Iterator[NDArray[np.int64]]:
 def describe_job(plan: SamplePlan) -> dict[str, Any]:
     """What decides the samples: cube, points and settings, JSON-able."""
     table, cube = plan.table, plan.cube
-    names = [name for name in ("reflectance", "clear") if name in cube]
+    names = [name for name in ("reflectance", "clear", CONTEXT) if name in cube]
     columns = {"weight": table.weight, "point_id": table.point_id, **table.labels, **table.kept}
     return {
         "cube": {
