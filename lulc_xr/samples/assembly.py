@@ -19,6 +19,9 @@ from lulc_xr.samples.plan import SamplePlan
 PATCH_DIMS = ("patch_y", "patch_x")
 """Dimensions of a patch: `y` and `x` are the places of samples."""
 
+LABELLED = {"long_name": "1 where the label may hold for the pixel"}
+"""Attributes of `labelled`."""
+
 _DAY = {"long_name": "days since the first day of the mapped year"}
 
 
@@ -56,7 +59,7 @@ def make_samples(
         variables["reflectance"] = (dims, shaped, {"long_name": "reflectance"})
         labelled = plan.labelled(kept)
         if labelled is not None:
-            variables["labelled"] = (("sample", *PATCH_DIMS), labelled, labelled_attrs())
+            variables["labelled"] = (("sample", *PATCH_DIMS), labelled, LABELLED)
     variables |= {
         "weight": ("sample", table.weight[point]),
         "point_id": ("sample", table.point_id[point]),
@@ -85,13 +88,6 @@ def make_samples(
         **plan.counts,
     }
     return made
-
-
-def labelled_attrs() -> dict[str, Any]:
-    """Attributes of `labelled`."""
-    return {"long_name": "the label may hold for this pixel", "flag_meanings": "no yes"} | {
-        "flag_values": np.array([0, 1], np.uint8)
-    }
 
 
 def report_losses(plan: SamplePlan, samples: xr.Dataset, unseen: int) -> None:

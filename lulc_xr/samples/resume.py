@@ -22,8 +22,8 @@ from lulc_xr.core.dates import dates_to_dict
 from lulc_xr.core.digest import content_digest, job_hash
 from lulc_xr.core.errors import StoreError
 from lulc_xr.samples.assembly import (
+    LABELLED,
     PATCH_DIMS,
-    labelled_attrs,
     make_samples,
     usable,
 )
@@ -248,7 +248,7 @@ def _assemble(
     if plan.reach is not None:
         masks = (mask for part in parts if (mask := plan.labelled(part)) is not None)
         _write_rows(group, "labelled", masks, rows=rows, number=kept.size)
-        group["labelled"].attrs.update(labelled_attrs())
+        group["labelled"].attrs.update(LABELLED)
     shutil.rmtree(work / "old", ignore_errors=True)
     put_in_place(made, target, old=work / "old")
     return kept
