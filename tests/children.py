@@ -2,11 +2,14 @@
 
 ``python -m tests.children write STORE LOG STOP_AFTER MODEL_HASH OVERWRITE``
 ``python -m tests.children promote STORE PARTS``
+``python -m tests.children sample STORE OUT STOP_AFTER``
 """
 
 import ctypes
 import os
 import sys
+import threading
+from pathlib import Path
 
 import dask
 
@@ -14,6 +17,9 @@ from lulc_xr.cube import staging
 from lulc_xr.cube.store import open_cube
 from lulc_xr.cube.write import write_variables
 from lulc_xr.prediction.classify import classify
+from lulc_xr.samples import resume
+from lulc_xr.samples.extract import extract_samples
+from lulc_xr.testing import points
 from tests.predictors import Logging
 
 
@@ -50,7 +56,27 @@ def promote(store, parts):
     write_variables(result, store, overwrite=True, progress=False)
 
 
+def sample(store, out, stop_after):
+    """Samples at points of a cube; stand still before batch number `stop_after` (-1: never)."""
+    read, begun = resume.read_series, 0
+
+    def counted(*arguments, **named):
+        nonlocal begun
+        if begun == int(stop_after):
+            Path(f"{out}.waits").touch()
+            threading.Event().wait()
+        begun += 1
+        return read(*arguments, **named)
+
+    resume.read_series = counted
+    # A few chunks a batch, so that a small cube has many of them.
+    resume._BATCH_CHUNKS = 3
+    cube = open_cube(store)
+    made = extract_samples(cube, points(cube, per_class=30), patch=3, store=out)
+    print(begun, made.sizes["sample"])
+
+
 if __name__ == "__main__":
     # A test that is killed itself must not leave this process behind (PR_SET_PDEATHSIG).
     ctypes.CDLL(None).prctl(1, 9)
-    {"write": write, "promote": promote}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "promote": promote, "sample": sample}[sys.argv[1]](*sys.argv[2:])
