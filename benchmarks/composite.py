@@ -22,7 +22,7 @@ THREADS = 2
 ROUNDS = 5
 
 
-class Nothing:
+class _Nothing:
     """Takes what is computed and keeps none of it."""
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -32,13 +32,13 @@ class Nothing:
 def compute(ds: xr.Dataset) -> None:
     """All variables over time, on two threads, block by block, kept nowhere."""
     arrays = [var.data for var in ds.data_vars.values() if "time" in var.dims]
-    nothing = [Nothing() for _ in arrays]
+    nothing = [_Nothing() for _ in arrays]
     with dask.config.set(scheduler="threads", num_workers=THREADS):
         da.store(arrays, nothing, lock=False)
 
 
 def make_store(dates: int, side: int) -> str:
-    """A landscape of ten bands as a sharded store, in shards of at least two rows of two."""
+    """A landscape of ten bands as a sharded store, with at least 2 x 2 shards."""
     folder = Path(tempfile.mkdtemp(prefix="lulc_xr_asv_"))
     cube = lx.testing.landscape(y=side, x=side, time=dates, chunks=CHUNKS)
     shard = min(256, side // 2)
