@@ -1,4 +1,4 @@
-"""Samples: how fast are points read, composites made, and batches served?"""
+"""Samples: how fast are points read?"""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import dask
-import flox
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -118,26 +116,3 @@ class Scattered:
                 union += max(0, end - max(start, reached))
                 reached = max(reached, end)
         return total / union
-
-
-class Composite:
-    """Monthly medians of a block in memory: how much faster than flox's nanmedian?"""
-
-    def setup(self) -> None:
-        side = min(scene.SIDE, 64)
-        self.cube = lx.testing.landscape(y=side, x=side, time=120, seed=0)
-        clear = self.cube["clear"].values[:, None].astype(bool)
-        self.pixels = np.where(clear, self.cube["reflectance"].values, np.float32(np.nan))
-        self.month = self.cube["time"].dt.month.values - 1
-
-    def flox_median(self) -> np.ndarray:
-        """What flox gives: (month, band, y, x)."""
-        moved = np.moveaxis(self.pixels, 0, -1)
-        found, *_ = flox.groupby_reduce(moved, self.month, func="nanmedian")
-        return np.moveaxis(found, -1, 0)
-
-    def track_speed_over_flox(self) -> float:
-        """Seconds of flox, per second of the whole `composite`, gaps filled, on one thread."""
-        with dask.config.set(scheduler="synchronous"):
-            ours = stages.seconds(lambda: lx.composite(self.cube).compute())
-        return stages.seconds(self.flox_median) / ours

@@ -218,7 +218,8 @@ class Predictor(Protocol):
         ----------
         pixels : ndarray of float32
             Reflectance, shape (time, band, y, x), NaN where missing. With ``fill="linear"``
-            only pixels without any clear date are NaN; the engine maps those to fill.
+            only pixels without any clear date are NaN, or gaps longer than ``max_gap``; the
+            engine maps the former to fill.
         days : ndarray of int32
             Day of the mapped year (0-based) of each date, shape (time,).
         context : mapping or None
