@@ -25,7 +25,7 @@ def made_up_climate() -> xr.DataArray:
     return xr.DataArray(values, coords, tuple(coords))
 
 
-class OfClimate(stages.Threshold):
+class _OfClimate(stages.Threshold):
     """The model that costs nothing, asking for all variables and using none."""
 
     def __init__(self, dates: int) -> None:
@@ -77,7 +77,7 @@ class WholeMap(_Store):
         """Seconds of a map with context, per second of one without."""
         path = Path(store)
         with dask.config.set(scheduler="synchronous"):
-            used = _fastest(lambda: stages.classify(path, OfClimate(scene.DATES)))
+            used = _fastest(lambda: stages.classify(path, _OfClimate(scene.DATES)))
             plain = _fastest(lambda: stages.classify(path, stages.Threshold(scene.DATES)))
         return used / plain
 
