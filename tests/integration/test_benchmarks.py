@@ -17,7 +17,17 @@ import xarray as xr
 import lulc_xr as lx
 from benchmarks import scene, stages
 
-MODULES = ("allocation", "climate", "composite", "engine", "forward", "graph", "memory", "samples")
+MODULES = (
+    "allocation",
+    "climate",
+    "composite",
+    "engine",
+    "forward",
+    "graph",
+    "memory",
+    "samples",
+    "stac",
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
