@@ -22,6 +22,7 @@ MODULES = (
     "climate",
     "composite",
     "engine",
+    "extend",
     "forward",
     "graph",
     "memory",
