@@ -87,6 +87,17 @@ def test_only_the_cells_of_an_area_are_read(chelsa):
         lx.read_chelsa(chelsa, bbox=(50.9, 4.6, 51.6, 5.2))
 
 
+def test_a_large_raster_is_read_in_blocks_that_fit_together(tmp_path):
+    values = np.add.outer(np.arange(700) / 100, np.arange(4500) / 100)
+    write_raster(tmp_path / "wc2.1_30s_bio_1.tif", values, dtype="float32", nodata=-9999, step=0.01)
+    found = lx.read_worldclim(tmp_path)
+    assert found.data.numblocks == (1, 2, 3)
+    np.testing.assert_allclose(found[0], values, rtol=1e-6)
+    part = lx.read_worldclim(tmp_path, bbox=(24.0, 45.5, 25.0, 47.0))
+    rows, columns = (np.flatnonzero(np.isin(found[n], part[n])) for n in CONTEXT_DIMS[1:])
+    np.testing.assert_allclose(part[0], values[np.ix_(rows, columns)], rtol=1e-6)
+
+
 def test_nothing_is_read_until_values_are_asked_for(chelsa):
     def refuse(*_, **__):
         raise AssertionError("computed")
