@@ -82,6 +82,9 @@ def write_context(bioclim: xr.DataArray, store: StorePath, *, overwrite: bool = 
     part = _crop(as_context(bioclim), cube)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.context")
     with writing(path, [CONTEXT]):
+        for left in path.parent.glob(f".{path.name}.*.context"):
+            # What a writer that was killed has left; nobody else writes now.
+            shutil.rmtree(left, ignore_errors=True)
         try:
             _write(part, partial)
             _put_in_place(partial, path)
