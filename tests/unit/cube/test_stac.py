@@ -399,3 +399,21 @@ def test_outside_of_all_scenes_is_nothing(tmp_path):
     inside[:64, :64] = True
     np.testing.assert_array_equal(cube["clear"].values[0] == 1, inside)
     np.testing.assert_array_equal(~np.isnan(cube["reflectance"].values[0, 0]), inside)
+
+
+def test_scenes_own_grid_is_that_of_their_pixels(tmp_path):
+    """Landsat's corners lie 15 m off multiples of 30: alone it is pasted, not blurred."""
+    own = grid(24, resolution=30, east=EAST + 15, north=NORTH + 15)
+    numbers = noise(24, 13, low=8000, high=40000)
+    oli = landsat(tmp_path, geobox=own, numbers=numbers)
+    bbox = bbox_of(grid(8, resolution=30, east=EAST + 200, north=NORTH - 200))
+    cube = lx.load_stac([oli], bands=PAIR, bbox=bbox)
+    west, north = cube.odc.geobox.boundingbox.left, cube.odc.geobox.boundingbox.top
+    assert (west % 30, north % 30) == (15, 15)
+    column, row = int(west - EAST - 15) // 30, int(NORTH + 15 - north) // 30
+    part = numbers[row : row + cube.sizes["y"], column : column + cube.sizes["x"]]
+    np.testing.assert_allclose(cube["reflectance"].values[0, 0], part * 2.75e-5 - 0.2, atol=1e-6)
+    both = lx.load_stac([oli, sentinel2(tmp_path)], bands=PAIR, bbox=bbox, resolution=30)
+    assert both.odc.geobox.boundingbox.left % 30 == 0
+    named = lx.load_stac([oli], bands=PAIR, bbox=bbox, crs="EPSG:32631")
+    assert named.odc.geobox.boundingbox.left % 30 == 0
