@@ -131,7 +131,7 @@ def describe_job(plan: SamplePlan) -> dict[str, Any]:
     columns = {"weight": table.weight, "point_id": table.point_id, **table.labels, **table.kept}
     return {
         "cube": {
-            "variables": {name: _identity(cube[name]) for name in names},
+            "variables": {name: _identity(cube, name) for name in names},
             "axes": {d: _digest(cube[d].values) for d in ("time", "band", "y", "x")},
         },
         "points": {name: _digest(values) for name, values in columns.items()},
@@ -150,12 +150,22 @@ def describe_job(plan: SamplePlan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _identity(variable: xr.DataArray) -> str:
+def _identity(cube: xr.Dataset, name: str) -> str:
+    variable = cube[name]
     if variable.chunks is not None:
         # Dask names arrays by what they are made of; open_cube by the store's identity.
         return str(variable.data.name)
-    source = variable.encoding.get("source")
-    return str(source) if source else _digest(variable.values)
+    if isinstance(variable.variable._data, np.ndarray):
+        return _digest(variable.values)
+    # To read it all would not be bounded.
+    source = variable.encoding.get("source") or cube.encoding.get("source")
+    if source is None:
+        raise StoreError(
+            f"{name!r} is neither in memory nor in chunks and does not say which file it is from, "
+            "so an interrupted extraction could not be told from another. Open the cube with "
+            "lulc_xr.open_cube, or with chunks={}."
+        )
+    return f"{source} {variable.dtype} {variable.shape}"
 
 
 def _digest(values: NDArray[Any]) -> str:

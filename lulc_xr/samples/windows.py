@@ -162,5 +162,23 @@ def _span(place: Integers, edges: Integers, *, half: int, size: int) -> tuple[In
 
 
 def _keys(y: Integers, x: Integers, grid: ChunkGrid) -> tuple[Integers, ...]:
-    """What chunks are sorted by, the last first: shard, then chunk."""
-    return x, y, grid.shards[1][x], grid.shards[0][y]
+    """What chunks are sorted by, the last first: shard, then place along Morton's curve in it.
+
+    Zarr writes the chunks of a shard along that curve, so neighbours lie together in the file.
+    """
+    return _morton(y, x), grid.shards[1][x], grid.shards[0][y]
+
+
+def _morton(y: Integers, x: Integers) -> Integers:
+    """Bits of two positions, interleaved; those of `x` are the higher, as Zarr has it."""
+    return _spread(y) | (_spread(x) << 1)
+
+
+def _spread(position: Integers) -> Integers:
+    spread = position.astype(np.int64)
+    for shift, mask in (
+        (16, 0x0000FFFF0000FFFF), (8, 0x00FF00FF00FF00FF), (4, 0x0F0F0F0F0F0F0F0F),
+        (2, 0x3333333333333333), (1, 0x5555555555555555),
+    ):  # fmt: skip
+        spread = (spread | (spread << shift)) & mask
+    return spread

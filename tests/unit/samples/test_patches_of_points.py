@@ -136,8 +136,8 @@ def test_what_cannot_be_a_patch_is_refused(scene) -> None:
         extract_samples(scene, frame, legend=LEGEND, patch=53)
     with pytest.raises(SampleError, match="tolerance=-1; expected whole pixels >= 0"):
         extract_samples(scene, frame, legend=LEGEND, tolerance=-1)
-    with pytest.raises(SampleError, match=r"unknown column 'eror'\. Known, nearest first: error"):
-        extract_samples(scene, frame, legend=LEGEND, tolerance="eror")
+    with pytest.raises(SampleError, match=r"unknown column 'errors'\. Known, nearest first: error"):
+        extract_samples(scene, frame, legend=LEGEND, tolerance="errors")
     with pytest.raises(SampleError, match="column 'error' holds a negative or missing distance"):
         extract_samples(scene, frame, legend=LEGEND, tolerance="error")
 

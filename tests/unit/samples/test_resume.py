@@ -170,3 +170,31 @@ def test_two_at_a_time_are_refused(tmp_path, cube, frame) -> None:
         extract_samples(cube, frame, store=target, **HOW)
     with pytest.raises(StoreError, match=r"were not written to .*nowhere"):
         extract_samples(cube, frame, store=tmp_path / "nowhere" / "s.zarr", **HOW)
+
+
+@pytest.mark.filterwarnings("ignore:of .* points")
+def test_unfinished_work_of_another_job_is_dropped_on_request(tmp_path, cube, frame) -> None:
+    target = tmp_path / "s.zarr"
+    group = zarr.open_group(tmp_path / ".s.zarr.partial", mode="w")
+    group.attrs["job_hash"] = "another"
+    with pytest.raises(StoreError, match="holds an unfinished extraction of other points"):
+        extract_samples(cube, frame, store=target, **HOW)
+    made = extract_samples(cube, frame, store=target, overwrite=True, **HOW)
+    assert made.sizes["sample"] == extract_samples(cube, frame, **HOW).sizes["sample"]
+
+
+@pytest.mark.filterwarnings("ignore:of .* points")
+def test_cubes_in_memory_and_from_files_have_an_identity(tmp_path, cube, frame) -> None:
+    loaded = cube.copy().load()
+    plain = extract_samples(loaded, frame, store=tmp_path / "a.zarr", **HOW).load()
+    changed = loaded.assign(reflectance=loaded.reflectance * np.float32(0.9))
+    with pytest.raises(StoreError, match="exists already, from other points, settings or another"):
+        extract_samples(changed, frame, store=tmp_path / "a.zarr", **HOW)
+    path = loaded.encoding["source"]
+    stored = xr.open_zarr(path, consolidated=False, chunks=None, decode_coords="all")
+    made = extract_samples(stored, frame, store=tmp_path / "b.zarr", **HOW).load()
+    np.testing.assert_allclose(
+        made.sortby("point_id").reflectance, plain.sortby("point_id").reflectance, atol=1e-6
+    )
+    with pytest.raises(StoreError, match="does not say which file it is from"):
+        extract_samples(stored.drop_encoding(), frame, store=tmp_path / "c.zarr", **HOW)
