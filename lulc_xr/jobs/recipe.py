@@ -124,6 +124,8 @@ class Source:
         Common names; by default all that the sensors share.
     clear, dilate, bandpass, resampling, query
         See :func:`lulc_xr.load_stac`.
+    sign : str, optional
+        Function that signs addresses, as ``"planetary_computer:sign"``.
     on_error : {"mark", "raise"}
         What a date that cannot be read becomes: listed in `unread` to be filled later, or the end.
     """
@@ -134,8 +136,9 @@ class Source:
     bands: tuple[str, ...] | None = None
     clear: str | None = None
     dilate: int = 0
-    bandpass: bool = False
+    bandpass: str | None = None
     resampling: str | None = None
+    sign: str | None = None
     query: Mapping[str, Any] | None = None
     on_error: str = "mark"
 
@@ -147,8 +150,10 @@ class Source:
                 raise CubeError(name_unknown("sensor", sensor, SENSORS))
         if self.on_error not in ("mark", "raise"):
             raise CubeError(name_unknown("on_error", self.on_error, ("mark", "raise")))
-        if self.dilate < 0:
-            raise CubeError(f"dilate={self.dilate}: give a number of pixels >= 0.")
+        if self.sign is not None and self.sign.count(":") != 1:
+            raise CubeError(
+                f"sign={self.sign!r}: expected module and function, as 'planetary_computer:sign'."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
