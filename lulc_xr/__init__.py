@@ -34,6 +34,8 @@ from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.cube.verify import Verification, verify
 from lulc_xr.cube.write import write_variables
+from lulc_xr.jobs.recipe import Recipe
+from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.samples.extract import extract_samples
@@ -43,6 +45,11 @@ from lulc_xr.versions import show_versions
 
 # Imported when first used: what needs PyTorch, and what needs rasterio.
 _ON_DEMAND = {
+    "BuildReport": "lulc_xr.jobs.building",
+    "build": "lulc_xr.jobs.building",
+    "RecipePlan": "lulc_xr.jobs.planning",
+    "plan_recipe": "lulc_xr.jobs.planning",
+    "read_nested": "lulc_xr.cube.nested",
     "Classifier": "lulc_xr.models.classifier",
     "load_classifier": "lulc_xr.models.classifier",
     "ModulePredictor": "lulc_xr.models.module",
@@ -57,6 +64,7 @@ __all__ = [
     "CLEAR_RULES",
     "COMMON_BANDS",
     "Accuracy",
+    "BuildReport",
     "ChunkPlan",
     "Classifier",
     "ClearRule",
@@ -73,6 +81,8 @@ __all__ = [
     "ModulePredictor",
     "Predictor",
     "RawDates",
+    "Recipe",
+    "RecipePlan",
     "RegularDates",
     "SampleError",
     "Scaling",
@@ -83,6 +93,7 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "as_predictor",
+    "build",
     "build_cube",
     "classify",
     "compare",
@@ -93,13 +104,16 @@ __all__ = [
     "fit",
     "list_networks",
     "load_classifier",
+    "load_recipe",
     "load_stac",
     "make_folds",
     "make_network",
     "mean_and_interval",
     "open_cube",
     "open_samples",
+    "plan_recipe",
     "plotting",
+    "read_nested",
     "show_versions",
     "testing",
     "verify",
