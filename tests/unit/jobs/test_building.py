@@ -324,7 +324,7 @@ def test_plan_does_not_depend_on_area_for_memory(write):
     wide = dataclasses.replace(recipe.landscape, y=4000, x=48000)
     plan = plan_recipe(dataclasses.replace(recipe, landscape=wide))
     # 5 dates x 2 bands x 32 x 32 pixels in a shard.
-    assert plan.memory_per_thread == 16 * 5 * 2 * 32 * 32
+    assert plan.memory_per_thread == 20 * 5 * 2 * 32 * 32
     assert plan.shards["reflectance"] == 125 * 1500
     assert plan.bytes_to_read == 0
 
