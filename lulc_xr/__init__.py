@@ -13,6 +13,8 @@ from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
+from lulc_xr.core.context import context_at
+from lulc_xr.core.context_scaling import ContextScaling, fit_context_scaling
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     CubeError,
@@ -27,8 +29,12 @@ from lulc_xr.core.errors import (
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.sensors import COMMON_BANDS
+from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.build import build_cube
+from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
+from lulc_xr.cube.climate_series import read_agera5, read_eobs
 from lulc_xr.cube.composite import composite
+from lulc_xr.cube.context import write_context
 from lulc_xr.cube.extend import extend_cube
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
@@ -68,6 +74,7 @@ __all__ = [
     "ChunkPlan",
     "Classifier",
     "ClearRule",
+    "ContextScaling",
     "CubeError",
     "EstimatorPredictor",
     "IncompleteMapWarning",
@@ -93,15 +100,18 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "as_predictor",
+    "bioclim",
     "build",
     "build_cube",
     "classify",
     "compare",
     "composite",
+    "context_at",
     "extend_cube",
     "extract_samples",
     "features_of",
     "fit",
+    "fit_context_scaling",
     "list_networks",
     "load_classifier",
     "load_recipe",
@@ -113,10 +123,15 @@ __all__ = [
     "open_samples",
     "plan_recipe",
     "plotting",
+    "read_agera5",
+    "read_chelsa",
+    "read_eobs",
     "read_nested",
+    "read_worldclim",
     "show_versions",
     "testing",
     "verify",
+    "write_context",
     "write_cube",
     "write_samples",
     "write_variables",

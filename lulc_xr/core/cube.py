@@ -149,15 +149,13 @@ def check_cube(ds: xr.Dataset, *, bands: Sequence[str] | None = None) -> xr.Data
     _check_axes(ds)
     crs_of(ds)
     check_bands(ds, bands or ())
-    # Other dimensions, such as the year of a map, stay in front: y and x come last everywhere.
-    return ds.assign(
-        {
-            name: var.transpose(
-                *[d for d in var.dims if d not in DIMS], *[d for d in DIMS if d in var.dims]
-            )
-            for name, var in ds.data_vars.items()
-        }
-    )
+    # Maps and context keep the order of their own dimensions.
+    ordered = {
+        name: var.transpose(*[d for d in DIMS if d in var.dims])
+        for name, var in ds.data_vars.items()
+        if set(var.dims) <= set(DIMS)
+    }
+    return ds.assign(ordered)
 
 
 def check_bands(ds: xr.Dataset, bands: Sequence[str]) -> None:
