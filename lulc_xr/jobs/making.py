@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.blocks import ChunkPlan, plan_chunks
 from lulc_xr.core.cube import check_cube
-from lulc_xr.core.dates import RegularDates
+from lulc_xr.core.dates import period_edges
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.legend import FILL_CLASS
 from lulc_xr.cube.catalogue import find_items
 from lulc_xr.cube.composite import composite
 from lulc_xr.cube.stac import load_stac
 from lulc_xr.jobs.grids import bounds_in_degrees, grid_of
-from lulc_xr.jobs.recipe import Area, Landscape, Recipe, Source
+from lulc_xr.jobs.recipe import Area, Composites, Landscape, Recipe, Source
 from lulc_xr.testing import SENTINEL2_BANDS, landscape
 
 COLLECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -94,7 +94,7 @@ def _landscape_settings(made: Landscape) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def load_years(recipe: Recipe) -> list[xr.Dataset]:
+def load_years(recipe: Recipe) -> dict[int, xr.Dataset]:
     """The dates of each year as the catalogue has them, lazily; years without a date left out.
 
     Raises
@@ -108,7 +108,8 @@ def load_years(recipe: Recipe) -> list[xr.Dataset]:
         "dilate": source.dilate, "bandpass": source.bandpass, "resampling": source.resampling,
         "on_error": source.on_error, "sign": _signer(source.sign), "chunks": _reading(recipe),
     }  # fmt: skip
-    years = [load_stac(items, **settings) for items in items_by_year(recipe).values() if items]
+    found = items_by_year(recipe)
+    years = {year: load_stac(items, **settings) for year, items in found.items() if items}
     if not years:
         raise CubeError(
             f"{source.catalogue} has no scene of {', '.join(source.sensors)} in "
@@ -131,16 +132,23 @@ def items_by_year(recipe: Recipe) -> dict[int, list[Any]]:
         year: find_items(
             address,
             bbox=bounds_in_degrees(area),
-            start=str(year),
-            end=str(year),
+            start=str(first),
+            end=str(last),
             collections=names,
             query=source.query,
         )
-        for year in recipe.years
+        for year, (first, last) in _spans(recipe).items()
     }
     if source.collections is not None:
         return found
     return {year: [i for i in items if _is_of(i, source.sensors)] for year, items in found.items()}
+
+
+def _spans(recipe: Recipe) -> dict[int, tuple[np.datetime64, np.datetime64]]:
+    """First and last day of each year; with composites, of the periods that end in it."""
+    freq = recipe.composite.freq if recipe.composite is not None else "year"
+    edges = {year: _periods(year, freq) for year in recipe.years}
+    return {year: (days[0], days[-1] - np.timedelta64(1, "D")) for year, days in edges.items()}
 
 
 def _reading(recipe: Recipe) -> dict[str, int]:
@@ -178,50 +186,43 @@ def _tables(recipe: Recipe) -> tuple[Source, Area]:
     return recipe.source, recipe.area
 
 
-def combine_years(recipe: Recipe, years: Sequence[xr.Dataset]) -> xr.Dataset:
+def combine_years(recipe: Recipe, years: Mapping[int, xr.Dataset]) -> xr.Dataset:
     """One cube of the dates of several years, as composites if the recipe wants them.
 
     Each year has composites of its own: what a year holds does not depend on which others are
     there, so that a store may grow year by year.
     """
     chosen = recipe.composite
+    parts = list(years.values())
     if chosen is not None:
-        settings: dict[str, Any] = {"fill": chosen.fill}
-        if chosen.max_gap is not None:
-            settings["max_gap"] = chosen.max_gap
-        years = [
-            _whole_periods(
-                _marked(composite(year, chosen.freq, chosen.method, **settings), year),
-                chosen.freq,
-            )
-            for year in years
-        ]
-    cube = years[0]
-    if len(years) > 1:
+        parts = [_composites(cube, year, chosen) for year, cube in years.items()]
+    cube = parts[0]
+    if len(parts) > 1:
         cube = xr.concat(
-            years, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
+            parts, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
         )
     return cube.assign_attrs(title=recipe.title, source=_tables(recipe)[0].catalogue)
 
 
-def _marked(made: xr.Dataset, dates: xr.Dataset) -> xr.Dataset:
-    """Composites with `unread` 1 where a date of the period could not be read."""
-    if "unread" not in dates or "unread" in made:
-        return made
-    period = np.searchsorted(made["time"].values, dates["time"].values, side="right") - 1
-    parts = [
-        dates["unread"].isel(time=period == number).sum("time") > 0
-        for number in range(made.sizes["time"])
-    ]
-    unread = xr.concat(parts, made["time"]).astype(np.uint8)
-    return made.assign(unread=unread.assign_attrs(dates["unread"].attrs))
+def _composites(cube: xr.Dataset, year: int, chosen: Composites) -> xr.Dataset:
+    """Composites of one year; no value in periods without a date."""
+    made = composite(
+        cube,
+        chosen.freq,
+        chosen.method,
+        fill=None if chosen.fill == "none" else "linear",
+        max_gap=chosen.max_gap,
+        weights="clear" if chosen.weights == "clear" else None,
+        q=chosen.q,
+    )
+    return on_dates(made, _periods(year, chosen.freq)[:-1].astype("datetime64[ns]"))
 
 
-def _whole_periods(cube: xr.Dataset, freq: str) -> xr.Dataset:
-    """Composites of all periods of their year: no value where no date was."""
-    year = int(cube["time"].dt.year[-1])
-    starts = RegularDates(freq=freq).starts(year).astype("datetime64[ns]")
-    return on_dates(cube.sel(time=str(year)), starts)
+def _periods(year: int, freq: str) -> NDArray[np.datetime64]:
+    """Edges of the periods that end in a year, so that every period belongs to one year."""
+    days = np.array([f"{year}-01-01", f"{year}-12-31"], "datetime64[ns]")
+    edges = np.asarray(period_edges(days, freq)).astype("datetime64[D]")
+    return edges[edges <= np.datetime64(f"{year + 1}-01-01")]
 
 
 def on_dates(cube: xr.Dataset, times: NDArray[Any]) -> xr.Dataset:

@@ -128,8 +128,9 @@ def plan_recipe(
     without clouds, and sorted.
     """
     if recipe.kind == "stac":
-        years = load_years(recipe)
-        cube = check_cube(combine_years(recipe, years))
+        loaded = load_years(recipe)
+        cube = check_cube(combine_years(recipe, loaded))
+        years = list(loaded.values())
     else:
         cube = make_cube(recipe, raw=raw)
         years = [cube]

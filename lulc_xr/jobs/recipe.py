@@ -158,12 +158,28 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Composites:
-    """Store composites of regular periods and not the dates, see :func:`lulc_xr.composite`."""
+    """Store composites of regular periods and not the dates, see :func:`lulc_xr.composite`.
+
+    Parameters
+    ----------
+    freq, method, max_gap, weights, q
+        As there.
+    fill : {"linear", "none"}
+        As there; TOML has no word for None.
+    """
 
     freq: str = "MS"
     method: str = "median"
-    fill: str | None = "linear"
+    fill: str = "linear"
     max_gap: int | None = None
+    weights: str | None = None
+    q: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.fill not in ("linear", "none"):
+            raise CubeError(name_unknown("fill", self.fill, ("linear", "none")))
+        if self.weights not in (None, "clear"):
+            raise CubeError(name_unknown("weights", self.weights, ("clear",)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -259,6 +259,19 @@ def test_composites_of_a_year_do_not_depend_on_other_years(write, area):
     np.testing.assert_allclose(got[known], expected[known], atol=5.01e-5)
 
 
+def test_seasons_belong_to_the_year_in_which_they_end(write, area):
+    area(0, 16, 0, 16)
+    text = CATALOGUE + '[composite]\nfreq = "season"\nfill = "none"\n'
+    build(write(text), progress=False)
+    report = build(write(text.replace("[2021]", "[2021, 2022]")), progress=False)
+    stored = open_cube(report.store)
+    assert stored["time"].values.astype("M8[M]").astype(str).tolist() == [
+        "2020-12", "2021-03", "2021-06", "2021-09", "2021-12", "2022-03", "2022-06", "2022-09",
+    ]  # fmt: skip
+    seen = stored["clear_count"].max(("y", "x")).values
+    assert (seen > 0).tolist() == [False, True, True, False, False, True, True, False]
+
+
 def test_years_without_a_scene_are_named(write, area):
     area(0, 32, 0, 32)
     with pytest.raises(CubeError, match=r"has no scene of sentinel-2 in 2015 here"):
