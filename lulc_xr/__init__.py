@@ -38,6 +38,7 @@ from lulc_xr.cube.context import write_context
 from lulc_xr.cube.extend import extend_cube
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
+from lulc_xr.cube.unread import fill_unread, unread_dates
 from lulc_xr.cube.verify import Verification, verify
 from lulc_xr.cube.write import write_variables
 from lulc_xr.jobs.recipe import Recipe
@@ -110,6 +111,7 @@ __all__ = [
     "extend_cube",
     "extract_samples",
     "features_of",
+    "fill_unread",
     "fit",
     "fit_context_scaling",
     "list_networks",
@@ -130,6 +132,7 @@ __all__ = [
     "read_worldclim",
     "show_versions",
     "testing",
+    "unread_dates",
     "verify",
     "write_context",
     "write_cube",

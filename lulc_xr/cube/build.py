@@ -19,7 +19,7 @@ from lulc_xr.cube.extend import EXTENDED
 from lulc_xr.cube.growth import Growth, place_cube
 from lulc_xr.cube.journal import begin, begun_plan, job_of, naming_store
 from lulc_xr.cube.ledger import job_hash
-from lulc_xr.cube.locking import writing
+from lulc_xr.cube.locking import lock_file, writing
 from lulc_xr.cube.regions import Region, write_regions
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.staging import exchange
@@ -118,8 +118,11 @@ def build_cube(
             begin(place, regions, job)
         report = write_regions(given, regions, place, progress=progress, what="cube")
         discard_journal(place)
-        update_root(place, {"lulc_xr:state": "complete", EXTENDED: [job_hash(job)]})
+        done = {job_hash(job): report.written + report.skipped}
+        update_root(place, {"lulc_xr:state": "complete", EXTENDED: done})
         exchange(place, target)
+        # Of the hidden folder; nobody else has looked at it.
+        lock_file(place).unlink(missing_ok=True)
     return report
 
 
