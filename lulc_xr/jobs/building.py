@@ -15,9 +15,12 @@ import xarray as xr
 
 from lulc_xr.core.errors import CubeError, StoreError
 from lulc_xr.cube.build import build_cube
+from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
 from lulc_xr.cube.commit import update_root
+from lulc_xr.cube.context import write_context
 from lulc_xr.cube.extend import extend_cube
 from lulc_xr.cube.store import StorePath, open_cube, open_group
+from lulc_xr.cube.unread import fill_unread, unread_dates
 from lulc_xr.jobs.cluster import cluster
 from lulc_xr.jobs.grids import extent_of
 from lulc_xr.jobs.growing import Box, box_of, match_dates, on_grid, plan_steps
@@ -115,6 +118,7 @@ def build(
     grid = None if whole is None else _axes_of(whole)
     done = build_cube(cube, target, plan=recipe.plan, grid=grid, **settings)
     update_root(target, {AREAS: [list(box_of(cube, _axes(target)))]})
+    _bring_climate(recipe, target, again=False)
     sizes = cube.sizes
     return BuildReport(
         store=target,
@@ -143,6 +147,10 @@ def _grow(recipe: Recipe, cube: xr.Dataset, target: Path, settings: dict[str, An
         )
     _check_years(recipe, cube, stored)
     steps, written, skipped = [], 0, 0
+    if _unread(target):
+        done = fill_unread(_again(cube, stored), target, progress=settings["progress"])
+        steps.append("what could not be read before")
+        written, skipped = done.written, done.skipped
     covered = _covered(attrs.get(AREAS), stored)
     for step in plan_steps(cube, stored, covered):
         part = step.cube
@@ -157,10 +165,22 @@ def _grow(recipe: Recipe, cube: xr.Dataset, target: Path, settings: dict[str, An
             update_root(target, {AREAS: [list(box) for box in covered]})
         steps.append(step.said)
         written, skipped = written + done.written, skipped + done.skipped
+    if _bring_climate(recipe, target, again=any(step.startswith("an area") for step in steps)):
+        steps.append("climate")
     return BuildReport(
         store=target, steps=tuple(steps), written=written, skipped=skipped,
         unread=_unread(target), left_out=tuple(left_out),
     )  # fmt: skip
+
+
+def _bring_climate(recipe: Recipe, target: Path, *, again: bool) -> bool:
+    """Write the climate of the store's extent, if the recipe wants it and it is not there."""
+    chosen = recipe.climate
+    if chosen is None or ("bioclim" in open_group(target) and not again):
+        return False
+    read = {"worldclim": read_worldclim, "chelsa": read_chelsa}[chosen.kind]
+    write_context(read(chosen.source), target, overwrite=True)
+    return True
 
 
 def _check_years(recipe: Recipe, cube: xr.Dataset, stored: xr.Dataset) -> None:
@@ -191,11 +211,16 @@ def _axes_of(geobox: Any) -> xr.Dataset:
 
 
 def _unread(target: Path) -> tuple[np.datetime64, ...]:
-    stored = open_cube(target)
-    if "unread" not in stored:
-        return ()
-    marked = stored["unread"].any(("y", "x")).compute()
-    return tuple(stored["time"].values[marked.values])
+    return tuple(unread_dates(target)["time"].to_numpy())
+
+
+def _again(cube: xr.Dataset, stored: xr.Dataset) -> xr.Dataset:
+    """The cube on all dates, bands and pixels of a store; what it has not stays unread."""
+    if "unread" not in cube:
+        cube = cube.assign(unread=xr.zeros_like(cube["clear"]))
+    there = [b for b in stored["band"].values if b in cube["band"].values]
+    whole = on_grid(cube.sel(band=there), stored, unread=1)
+    return on_dates(whole, stored["time"].values, unread=1)
 
 
 def _identity(recipe: Recipe) -> str | None:

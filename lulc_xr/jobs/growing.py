@@ -182,8 +182,8 @@ def plan_steps(cube: xr.Dataset, stored: xr.Dataset, covered: Sequence[Box]) -> 
         yield Step(said=f"bands {', '.join(new)}", cube=cube.sel(band=new))
 
 
-def on_grid(cube: xr.Dataset, stored: xr.Dataset) -> xr.Dataset:
-    """The cube on the whole grid of a store: nothing there where it has no pixels."""
+def on_grid(cube: xr.Dataset, stored: xr.Dataset, *, unread: int = 0) -> xr.Dataset:
+    """The cube on the whole grid of a store: no value where it has no pixel, `unread` as given."""
     top, bottom, left, right = box_of(cube, stored)
     rows, columns = stored.sizes["y"], stored.sizes["x"]
     if (top, bottom, left, right) == (0, rows, 0, columns):
@@ -194,9 +194,10 @@ def on_grid(cube: xr.Dataset, stored: xr.Dataset) -> xr.Dataset:
         if name in cube.coords or not {"y", "x"} & set(var.dims):
             continue
         data = var.chunk().data if var.chunks is None else var.data
-        for dim, (before, after) in margins.items():
+        fill = np.uint8(unread) if name == "unread" else fill_of(var)
+        for dim, both in margins.items():
             if dim in var.dims:
-                data = _widened(data, var.dims.index(dim), (before, after), fill_of(var))
+                data = _widened(data, var.dims.index(dim), both, fill)
         made[name] = xr.Variable(var.dims, data, var.attrs, var.encoding)
     kept = {n: c.variable for n, c in cube.coords.items() if not {"y", "x"} & set(c.dims)}
     axes = {"y": stored["y"].variable, "x": stored["x"].variable}

@@ -225,12 +225,12 @@ def _periods(year: int, freq: str) -> NDArray[np.datetime64]:
     return edges[edges <= np.datetime64(f"{year + 1}-01-01")]
 
 
-def on_dates(cube: xr.Dataset, times: NDArray[Any]) -> xr.Dataset:
-    """The cube at these dates; where it has none: no value, not clear, nothing unread."""
+def on_dates(cube: xr.Dataset, times: NDArray[Any], *, unread: int = 0) -> xr.Dataset:
+    """The cube at these dates; where it has none: no value, not clear, and `unread` as given."""
     if np.array_equal(cube["time"].values, times):
         return cube
     fills = {n: fill_of(v) for n, v in cube.drop_vars("time").variables.items() if "time" in v.dims}
-    return cube.reindex(time=times, fill_value=fills)
+    return cube.reindex(time=times, fill_value=fills | {"unread": np.uint8(unread)})
 
 
 def fill_of(var: xr.Variable) -> Any:

@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+import shutil
 
 import dask
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import xarray as xr
 from shapely.geometry import box
 
 from lulc_xr.core.errors import CubeError, StoreError
 from lulc_xr.cube.stac import load_stac
-from lulc_xr.cube.store import open_cube
+from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.jobs.building import build
 from lulc_xr.jobs.grids import grid_of
 from lulc_xr.jobs.making import make_cube
@@ -276,6 +278,84 @@ def test_years_without_a_scene_are_named(write, area):
     area(0, 32, 0, 32)
     with pytest.raises(CubeError, match=r"has no scene of sentinel-2 in 2015 here"):
         build(write(CATALOGUE.replace("[2021]", "[2015]")), progress=False)
+
+
+def test_date_that_cannot_be_read_is_listed_and_filled_later(write, area, catalogue, tmp_path):
+    area(0, 40, 0, 40)
+    (tmp_path / "catalogue").unlink()
+    folder = shutil.copytree(catalogue.parent, tmp_path / "copy")
+    for path in (folder / "catalogue").glob("*.json"):
+        path.write_text(path.read_text().replace(str(catalogue.parent), str(folder)))
+    (tmp_path / "catalogue").symlink_to(folder / "catalogue")
+    recipe = write(CATALOGUE.replace('"raise"', '"mark"'))
+    (broken,) = (folder / "rasters").glob("*20210607*/B02.tif")
+    whole = broken.read_bytes()
+    broken.write_bytes(b"no raster")
+    report = build(recipe, progress=False)
+    assert [str(d)[:10] for d in report.unread] == ["2021-06-07"]
+    stored = open_cube(report.store)
+    assert stored["reflectance"].sel(time="2021-06-07").isnull().all()
+    assert (stored["unread"].sel(time="2021-06-07") == 1).all()
+    # Still broken: marked as before, and a year more comes in all the same.
+    grown = dataclasses.replace(recipe, years=(2021, 2022))
+    again = build(grown, progress=False)
+    assert again.steps == ("what could not be read before", "2 dates")
+    assert [str(d)[:10] for d in again.unread] == ["2021-06-07"]
+    broken.write_bytes(whole)
+    mended = build(grown, progress=False)
+    assert mended.steps == ("what could not be read before",)
+    assert mended.unread == ()
+    same(open_cube(report.store), make_cube(grown))
+
+
+def test_what_a_smaller_recipe_cannot_fill_stays_unread(write, area, catalogue, tmp_path):
+    area(0, 40, 0, 40)
+    recipe = write(CATALOGUE.replace('"raise"', '"mark"'))
+    cube = make_cube(recipe)
+    cube["unread"][1] = 1
+    cube["reflectance"][1] = np.nan
+    cube["clear"][1] = 0
+    write_cube(cube, recipe.store, plan=recipe.plan)
+    area(0, 40, 0, 16)
+    report = build(write(CATALOGUE.replace('"raise"', '"mark"')), progress=False)
+    assert [str(d)[:10] for d in report.unread] == [DATES[1]]
+    marks = open_cube(report.store)["unread"].values
+    assert marks[1, :, 16:].all()
+    assert marks.sum() == 40 * 24
+
+
+@pytest.fixture
+def worldclim(tmp_path):
+    """Rasters named as WorldClim's, one degree a cell around Belgium; BIO k is k everywhere."""
+    folder = tmp_path / "worldclim"
+    folder.mkdir()
+    for number in range(1, 20):
+        with rasterio.open(
+            folder / f"wc2.1_10m_bio_{number}.tif", "w", driver="GTiff", width=20, height=20,
+            count=1, dtype="float32", crs="EPSG:4326", nodata=-3.4e38,
+            transform=rasterio.Affine(1, 0, -6, 0, -1, 60),
+        ) as target:  # fmt: skip
+            target.write(np.full((20, 20), number, np.float32), 1)
+    return folder
+
+
+def test_climate_comes_along(write, worldclim):
+    recipe = write(LANDSCAPE)
+    build(recipe, progress=False)
+    wanted = write(LANDSCAPE + '[climate]\nsource = "worldclim"\n')
+    assert build(wanted, progress=False).steps == ("climate",)
+    assert build(wanted, progress=False).steps == ()
+    stored = open_cube(recipe.store)
+    assert stored["bioclim"].sel(bioclim_variable="bio12").mean() == 12
+    grown = write((LANDSCAPE + '[climate]\nsource = "worldclim"\n').replace("x = 48", "x = 60"))
+    assert build(grown, progress=False).steps == ("an area of 40 × 12 pixels", "climate")
+
+
+def test_climate_of_another_place_is_refused(write, shared_data):
+    (path,) = (shared_data / "worldclim_10m_iberia").glob("*.nc")
+    recipe = write(LANDSCAPE + f'[climate]\nsource = "{path}"\n')
+    with pytest.raises(CubeError, match="has no data at the cube"):
+        build(recipe, progress=False)
 
 
 def test_other_sensors_of_a_catalogue_are_left_out(write, area):
