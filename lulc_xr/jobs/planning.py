@@ -30,6 +30,7 @@ from lulc_xr.jobs.making import (
     shard_sizes,
 )
 from lulc_xr.jobs.recipe import Recipe
+from lulc_xr.jobs.terminal import format_bytes
 
 STORED_SHARE = 0.6
 """Bytes on disk over bytes of the arrays: our assumption for zstd with bit shuffle.
@@ -44,8 +45,8 @@ rounded, and with fill (4 each), int16 as stored and compressed (2 each). Measur
 OBSERVED_COPIES = 12
 """The same for each value of the dates behind a composite: as read, without clouds, sorted."""
 
-BASE_MEMORY = 350 * 2**20
-"""Memory of a worker that does nothing yet: Python with the libraries loaded."""
+BASE_MEMORY = 400 * 2**20
+"""Memory of a worker beside its shards: Python with the libraries loaded, GDAL's cache."""
 
 
 _EQUAL_AREA = "EPSG:3035"
@@ -123,7 +124,7 @@ def plan_recipe(
 
     Notes
     -----
-    Memory of a worker with T threads is 350 MiB + T · 20 B · (values of a shard of
+    Memory of a worker with T threads is 400 MiB + T · 20 B · (values of a shard of
     reflectance). With composites add 12 B for each value of the dates behind a shard: as read,
     without clouds, and sorted.
     """
@@ -248,12 +249,3 @@ def _item_bytes(item: Any, cube: xr.Dataset, area: Geometry) -> int | None:
 def _name_of(wkt: str) -> str:
     crs = CRS.from_wkt(wkt)
     return ":".join(crs.to_authority() or (crs.name,))
-
-
-def format_bytes(number: float) -> str:
-    """Bytes in units that are easily read."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if number < 1000 or unit == "TB":
-            break
-        number /= 1000
-    return f"{number:.3g} {unit}"

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import dask
 import geopandas
@@ -50,6 +51,7 @@ on_error = "raise"
 chunks = { time = 2, y = 16, x = 16 }
 shards = { time = 4, y = 32, x = 32 }
 """
+RECIPES = Path(__file__).parents[3] / "zarr_stores"
 WEST, NORTH = scenes.EAST, scenes.NORTH
 DATES = ("2021-04-03", "2021-06-07", "2021-06-27", "2022-05-01", "2022-07-20")
 
@@ -76,8 +78,9 @@ def catalogue(tmp_path_factory):
         numbers[:3, :5] = 0
         scl = rng.choice(np.array([4, 5, 8], np.uint8), where.shape.yx)
         item = scenes.sentinel2(
-            folder / "rasters", when=f"{day}T10:50:31", numbers=numbers, scl=scl, geobox=where
-        )
+            folder / "rasters", when=f"{day}T10:50:31", numbers=numbers, scl=scl, geobox=where,
+            **{"eo:cloud_cover": 90 if day == DATES[0] else 30},
+        )  # fmt: skip
         (folder / "catalogue").mkdir(exist_ok=True)
         (folder / "catalogue" / f"{item.id}.json").write_text(json.dumps(item.to_dict()))
     return folder / "catalogue"
@@ -272,6 +275,27 @@ def test_seasons_belong_to_the_year_in_which_they_end(write, area):
     ]  # fmt: skip
     seen = stored["clear_count"].max(("y", "x")).values
     assert (seen > 0).tolist() == [False, True, True, False, False, True, True, False]
+
+
+def test_recipe_of_europe_builds_from_a_catalogue_on_disk(tmp_path, catalogue):
+    shipped = (RECIPES / "europe.toml").read_text(encoding="utf-8")
+    west, south, east, north = scenes.bbox_of(scenes.grid(32, east=WEST + 300, north=NORTH - 300))
+    text = shipped.replace("[3.00, 50.80, 3.10, 50.86]", f"[{west}, {south}, {east}, {north}]")
+    text = text.replace("https://earth-search.aws.element84.com/v1", str(catalogue))
+    # The scenes of this test have two of the ten bands.
+    text = text.replace("[source]", '[source]\nbands = ["blue", "nir08"]')
+    assert text.count("\n") == shipped.count("\n") + 1
+    (tmp_path / "europe.toml").write_text(text, encoding="utf-8")
+    report = build(load_recipe(tmp_path / "europe.toml"), progress=False)
+    stored = open_cube(report.store)
+    # The first date has more cloud than the recipe takes; the fourth touches the area.
+    days = [str(d)[:10] for d in stored["time"].values]
+    assert days == ["2021-05-09", "2021-06-07", "2021-06-27"]
+    assert stored.attrs["proj:code"] == "EPSG:3035"
+    assert (stored["x"].values % 10 == 5).all()
+    assert (stored["y"].values % 10 == 5).all()
+    middle = stored["reflectance"].isel(y=slice(10, 20), x=slice(10, 20), time=slice(1, None))
+    assert float(middle.mean()) == pytest.approx(0.21, abs=0.03)
 
 
 def test_years_without_a_scene_are_named(write, area):
