@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
@@ -182,7 +183,12 @@ def _from_disk(path: Path) -> Iterable[pystac.Item]:
             f"{error.filename or str(path)!r} is not there; it is needed to read the catalogue "
             f"{str(path)!r}. Give the path of catalog.json, or restore the file."
         ) from error
-    except (OSError, ValueError, AttributeError, KeyError, pystac.STACError) as error:
+    except (pystac.STACError, pystac.STACTypeError) as error:
+        raise SourceError(
+            f"the catalogue {str(path)!r} is not whole: {error} Restore what it links to, or "
+            "remove the link."
+        ) from error
+    except (OSError, ValueError, AttributeError, KeyError) as error:
         raise SourceError(
             f"could not read {str(path)!r} as a STAC catalogue, collection or item: {error}."
         ) from error
@@ -193,8 +199,10 @@ def _moment(text: str | None, what: str) -> datetime | None:
     if text is None:
         return None
     try:
+        if not re.match(r"\d{4}(-\d{2}|$)", text):
+            raise ValueError(text)
         period = pd.Period(text)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise CubeError(
             f"{what}={text!r} is no date; write '2021', '2021-06' or '2021-06-05'."
         ) from error

@@ -29,7 +29,7 @@ Signer = Callable[[str], str]
 # Proposals: a request is given up after a minute, or when it brings less than 1 kB/s for 20 s.
 HTTP_SETTINGS: Mapping[str, str] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
     "GDAL_HTTP_CONNECTTIMEOUT": "10",
     "GDAL_HTTP_TIMEOUT": "60",
@@ -39,9 +39,8 @@ HTTP_SETTINGS: Mapping[str, str] = {
 """GDAL's own retries and limits for a request; an environment set with odc.stac wins over it."""
 
 _WAITS = (0.5, 2.0)
-_HOPELESS = re.compile(
-    r"HTTP response code: 4(?!08|29)\d\d|no such file|does not exist|not recognized as", re.I
-)
+# Not "not recognized as a supported file format": GDAL says so of a stalled connection too.
+_HOPELESS = re.compile(r"HTTP response code: 4(?!08|29)\d\d")
 _log = logging.getLogger(__name__)
 _warned: set[str] = set()
 
@@ -206,26 +205,27 @@ class _Files:
 
     def read(self, scene: Scene, source: Source, grid: GeoBox, *, resampling: str) -> NDArray[Any]:
         """Numbers of a raster on a grid, its nodata where it has no pixel."""
-        last = len(_WAITS)
+        last = len(_WAITS) if "://" in source.href else 0
         for attempt in range(last + 1):
+            href = self._sign(source.href) if self._sign else source.href
             try:
                 # GDAL remembers what it fetched of a file, a bad answer too.
-                with _uncached(source.href if attempt else ""):
-                    return self._read(source, grid, resampling=resampling)
+                with _uncached(href if attempt else ""):
+                    return self._read(href, source, grid, resampling=resampling)
             except (RasterioError, OSError) as error:
                 reason = _reason(error)
                 if attempt == last or _HOPELESS.search(reason):
                     raise SourceError(
                         f"could not read asset {source.key!r} of item {scene.item_id!r} "
-                        f"({scene.time}) at {source.href}: {reason} ({attempt + 1} attempts). "
+                        f"({scene.time}) at {source.href}: {reason} "
+                        f"({attempt + 1} of {last + 1} attempts). "
                         "Try again later, leave the item out, or pass on_error='mark' to go on "
                         "and fill it in afterwards."
                     ) from error
                 time.sleep(_WAITS[attempt])
         raise AssertionError("a read either returns or raises")
 
-    def _read(self, source: Source, grid: GeoBox, *, resampling: str) -> NDArray[Any]:
-        href = self._sign(source.href) if self._sign else source.href
+    def _read(self, href: str, source: Source, grid: GeoBox, *, resampling: str) -> NDArray[Any]:
         settings = RasterLoadParams(
             fill_value=source.nodata, src_nodata_fallback=source.nodata, resampling=resampling
         )
