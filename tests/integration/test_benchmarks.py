@@ -17,7 +17,7 @@ import xarray as xr
 import lulc_xr as lx
 from benchmarks import scene, stages
 
-MODULES = ("allocation", "build", "engine", "forward", "graph", "memory", "samples", "stac")
+MODULES = ("allocation", "build", "engine", "extend", "forward", "graph", "memory", "samples", "stac")
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
