@@ -47,6 +47,11 @@ from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.folds import make_folds
+from lulc_xr.samples.regions import (
+    assign_raster_regions,
+    assign_regions,
+    group_biogeographical,
+)
 from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.versions import show_versions
 
@@ -101,6 +106,8 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "as_predictor",
+    "assign_raster_regions",
+    "assign_regions",
     "bioclim",
     "build",
     "build_cube",
@@ -114,6 +121,7 @@ __all__ = [
     "fill_unread",
     "fit",
     "fit_context_scaling",
+    "group_biogeographical",
     "list_networks",
     "load_classifier",
     "load_recipe",
