@@ -131,27 +131,13 @@ def build(
 
 def _grow(recipe: Recipe, cube: xr.Dataset, target: Path, settings: dict[str, Any]) -> BuildReport:
     """Bring to a store what it lacks of the recipe's cube."""
-    attrs = open_group(target).attrs
-    if attrs.get("title") != cube.attrs["title"]:
-        raise StoreError(
-            f"{str(target)!r} holds something else than {cube.attrs['title']!r}, so it is left "
-            "alone. Choose another place with --store."
-        )
-    stored = _axes(target)
-    cube, left_out = match_dates(cube, stored)
-    if not cube.sizes["time"]:
-        raise CubeError(
-            f"no date of the recipe is in {str(target)!r} or follows its last, "
-            f"{str(stored['time'].values[-1])[:10]}. Dates are appended behind the last only: "
-            "build another store with all years."
-        )
-    _check_years(recipe, cube, stored)
+    cube, stored, left_out = _matched(recipe, cube, target)
     steps, written, skipped = [], 0, 0
     if _unread(target):
         done = fill_unread(_again(cube, stored), target, progress=settings["progress"])
         steps.append("what could not be read before")
         written, skipped = done.written, done.skipped
-    covered = _covered(attrs.get(AREAS), stored)
+    covered = _covered(target, stored)
     for step in plan_steps(cube, stored, covered):
         part = step.cube
         if step.box is None:
@@ -171,6 +157,26 @@ def _grow(recipe: Recipe, cube: xr.Dataset, target: Path, settings: dict[str, An
         store=target, steps=tuple(steps), written=written, skipped=skipped,
         unread=_unread(target), left_out=tuple(left_out),
     )  # fmt: skip
+
+
+def _matched(recipe: Recipe, cube: xr.Dataset, target: Path) -> tuple[xr.Dataset, xr.Dataset, Any]:
+    """The cube on the moments of a store of its own, the store's axes, and dates left out."""
+    attrs = open_group(target).attrs
+    if attrs.get("title") != cube.attrs["title"]:
+        raise StoreError(
+            f"{str(target)!r} holds something else than {cube.attrs['title']!r}, so it is left "
+            "alone. Choose another place with --store."
+        )
+    stored = _axes(target)
+    cube, left_out = match_dates(cube, stored)
+    if not cube.sizes["time"]:
+        raise CubeError(
+            f"no date of the recipe is in {str(target)!r} or follows its last, "
+            f"{str(stored['time'].values[-1])[:10]}. Dates are appended behind the last only: "
+            "build another store with all years."
+        )
+    _check_years(recipe, cube, stored)
+    return cube, stored, left_out
 
 
 def _bring_climate(recipe: Recipe, target: Path, *, again: bool) -> bool:
@@ -194,7 +200,8 @@ def _check_years(recipe: Recipe, cube: xr.Dataset, stored: xr.Dataset) -> None:
         )
 
 
-def _covered(noted: Any, stored: xr.Dataset) -> list[Box]:
+def _covered(target: Path, stored: xr.Dataset) -> list[Box]:
+    noted: Any = open_group(target).attrs.get(AREAS)
     if noted is None:
         return [(0, stored.sizes["y"], 0, stored.sizes["x"])]
     return [(int(b[0]), int(b[1]), int(b[2]), int(b[3])) for b in noted]
@@ -271,7 +278,14 @@ def show_cost(
     """Print what building a recipe will cost."""
     recipe = _chosen(path, years=years, catalogue=catalogue)
     plan = plan_recipe(recipe, raw=raw, store=store)
-    console().print(show_plan(plan))
+    screen = console()
+    screen.print(show_plan(plan))
+    target = Path(plan.store)
+    if target.exists():
+        cube, stored, _ = _matched(recipe, make_cube(recipe, raw=raw), target)
+        steps = [step.said for step in plan_steps(cube, stored, _covered(target, stored))]
+        said = ", ".join(steps) or "nothing, as it holds all that the recipe names"
+        screen.print(f"The store is there already; a build would add {said}.")
     if json_path is not None:
         json_path.write_text(json.dumps(plan.to_dict(), indent=1), encoding="utf-8")
 

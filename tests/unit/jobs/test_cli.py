@@ -222,6 +222,8 @@ def test_recipe_is_planned_built_and_extended(cli, fields):
     assert again.exit_code == 0
     assert "nothing new" in again.out
     assert "shards written" not in again.out
+    assert "a build would add nothing" in cli("plan", fields).out
+    assert "a build would add 3 dates" in cli("plan", fields, "--years", "2018,2019").out
     grown = cli("build", fields, "--years", "2018,2019")
     assert grown.exit_code == 0
     assert "added 3 dates" in grown.out
