@@ -65,6 +65,7 @@ def build(
     store: StorePath | None = None,
     *,
     raw: Path | None = None,
+    resume: bool = True,
     progress: bool = True,
 ) -> BuildReport:
     """Build the store of a recipe, or bring to it what the recipe has more: area, dates, bands.
@@ -80,6 +81,9 @@ def build(
         Where it goes; by default where the recipe says.
     raw : Path, optional
         Folder of raw files for a recipe in Python; by default ``raw`` beside it.
+    resume : bool
+        Continue an interrupted build of the same recipe and scenes. False: discard what any
+        interrupted build has written; the store itself stays as it is.
     progress : bool
         Show progress bars.
 
@@ -110,7 +114,8 @@ def build(
     """
     target = Path(store or recipe.store).expanduser().resolve()
     cube = make_cube(recipe, raw=raw)
-    settings: dict[str, Any] = {"identity": _identity(recipe), "progress": progress}
+    settings: dict[str, Any] = {"identity": _identity(recipe), "resume": resume}
+    settings["progress"] = progress
     if target.exists():
         return _grow(recipe, cube, target, settings)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -248,12 +253,13 @@ def build_recipe(
     catalogue: str | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    restart: bool = False,
 ) -> bool:
     """Build or extend the store of a recipe and say what was done; False if dates are unread."""
     recipe = _chosen(path, years=years, catalogue=catalogue)
     screen = console()
     with cluster(workers=workers, scheduler=scheduler):
-        report = build(recipe, store, raw=raw)
+        report = build(recipe, store, raw=raw, resume=not restart)
     if not report.steps:
         screen.print("nothing new: the store holds all that the recipe names")
     for said in report.steps:

@@ -152,6 +152,10 @@ def build(
     catalogue: Catalogue = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Discard what an interrupted build of a store began."),
+    ] = False,
 ) -> None:
     """Build the store of a recipe, or bring to it what the recipe has more: dates, area, bands.
 
@@ -162,7 +166,7 @@ def build(
     """
     if not _job("building").build_recipe(
         recipe, store=store, raw=raw, years=years, catalogue=catalogue, workers=workers,
-        scheduler=scheduler,
+        scheduler=scheduler, restart=restart,
     ):  # fmt: skip
         raise typer.Exit(1)
 
