@@ -82,7 +82,7 @@ class LulcAccessor:
         labels: Any = None,
         legend: Legend | None = None,
         year: int | None = None,
-        years: Years = None,
+        years: Years = "match",
         bands: Sequence[str] | None = None,
         patch: int | None = None,
         tolerance: Tolerance = 0,

@@ -29,7 +29,7 @@ def extract_samples(
     labels: Labels = None,
     legend: Legend | None = None,
     year: int | None = None,
-    years: Years = None,
+    years: Years = "match",
     bands: Sequence[str] | None = None,
     patch: int | None = None,
     tolerance: Tolerance = 0,
@@ -66,10 +66,10 @@ def extract_samples(
         (``points.attrs["legend"]``, or CF flags in a Dataset).
     year : int, optional
         The same as `years` with one year.
-    years : "match", int, or sequence of int, optional
+    years : "match", int, sequence of int, or None
         Mapped years. ``"match"``: each point in the year of its column ``year``, or that
-        holds its ``survey_date``. Several: each point in each of them. Default: the only one
-        that the cube covers.
+        holds its ``survey_date``; points without these columns as with None. Several: each
+        point in each of them. None: the only one that the cube covers.
     bands : sequence of str, optional
         Bands to take, in this order. Default: all.
     patch : int, optional
@@ -127,7 +127,7 @@ def extract_samples(
     >>> dict(patches.labelled.sizes)
     {'sample': 20, 'patch_y': 3, 'patch_x': 3}
     """
-    if year is not None and years is not None:
+    if year is not None and years not in (None, "match"):
         raise SampleError(f"year={year} and years={years!r}; give one of them.")
     plan = plan_samples(
         cube,
@@ -135,7 +135,7 @@ def extract_samples(
         dates=dates,
         labels=labels,
         legend=legend,
-        years=year if years is None else years,
+        years=years if year is None else year,
         bands=bands,
         patch=patch,
         tolerance=tolerance,

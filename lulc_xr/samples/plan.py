@@ -141,7 +141,7 @@ def plan_samples(
     dates: Dates | None = None,
     labels: Labels = None,
     legend: Legend | None = None,
-    years: Years = None,
+    years: Years = "match",
     bands: Sequence[str] | None = None,
     patch: int | None = None,
     tolerance: Tolerance = 0,
@@ -189,7 +189,7 @@ def plan_samples(
         "points_outside": int((~inside).sum()),
         "points_unlabelled": int((inside & ~labelled).sum()),
     }
-    if years == "match":
+    if uncovered:
         counts["points_without_year"] = sum(uncovered.values())
     times = cube["time"].values
     side, reach = _patch(cube, points, patch=patch, tolerance=tolerance)
@@ -243,7 +243,10 @@ def _years(
     if isinstance(years, str):
         if years != "match":
             raise SampleError(f"years={years!r}; expected 'match', a year, several, or None.")
-        own = mapped_years(points, start_month=dates.start_month)[wanted]
+        matched = mapped_years(points, start_month=dates.start_month)
+        if matched is None:
+            return _years(cube, points, wanted, dates=dates, years=None)
+        own = matched[wanted]
         known = np.isin(own, covered)
         lost, numbers = np.unique(own[~known], return_counts=True)
         return wanted[known], own[known], dict(zip(lost.tolist(), numbers.tolist(), strict=True))
@@ -251,8 +254,8 @@ def _years(
         raise SampleError(
             f"this cube covers {len(covered)} whole mapped years "
             f"({', '.join(map(str, covered)) or 'none'}) that begin in month {dates.start_month}; "
-            "expected one. Pass year=... to say which to sample, years='match' for the year of "
-            "each point, or another start_month."
+            "expected one. Pass year=... to say which to sample, give points a column 'year' or "
+            "'survey_date' for the year of each, or pass another start_month."
         )
     given = covered if years is None else [years] if isinstance(years, int) else list(years)
     if not given or len(set(given)) < len(given):

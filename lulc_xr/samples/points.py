@@ -113,29 +113,26 @@ def read_points(
     )
 
 
-def mapped_years(points: Points, *, start_month: int) -> NDArray[np.int64]:
-    """Mapped year of every point, shape (point,); 0 where a point says none.
+def mapped_years(points: Points, *, start_month: int) -> NDArray[np.int64] | None:
+    """Mapped year of every point, shape (point,); 0 where a point says none; None without columns.
 
     Column ``year`` names it; where there is none, it is the year that holds ``survey_date``.
 
     Parameters
     ----------
     points : GeoDataFrame, DataFrame or xr.Dataset
-        With one of these columns, or both.
+        With one of these columns, or both; or neither.
     start_month : int
         Month (1-12) in which mapped years begin.
 
     Raises
     ------
     SampleError
-        If there is neither column, or one cannot be read.
+        If one cannot be read.
     """
     table, _ = columns_of(points)
     if "year" not in table and "survey_date" not in table:
-        raise SampleError(
-            name_unknown("column", "year", table) + " years='match' samples each point in a year "
-            "of its own: give a column 'year' or 'survey_date', or name the year: years=2018."
-        )
+        return None
     years: NDArray[np.int64] | None = None
     if "survey_date" in table:
         try:

@@ -51,7 +51,7 @@ def frame():
 
 def test_each_point_is_sampled_in_its_own_year(cube, frame) -> None:
     with pytest.warns(UserWarning, match=r"1 have a year it does not cover \(2012: 1\)"):
-        samples = extract_samples(cube, frame, legend=LEGEND, years="match")
+        samples = extract_samples(cube, frame, legend=LEGEND)
     assert samples.year.values.tolist() == [2018, 2020, 2019, 2018, 2020]
     assert samples.attrs["points_without_year"] == 1
     assert samples.day.dims == ("sample", "time")
@@ -131,10 +131,10 @@ def test_years_that_cannot_be_are_refused(cube, frame) -> None:
         extract_samples(cube, frame, legend=LEGEND, years=[2018, 2018])
     with pytest.raises(SampleError, match="year=2018 and years=2019; give one of them"):
         extract_samples(cube, frame, legend=LEGEND, year=2018, years=2019)
-    with pytest.raises(SampleError, match=r"covers 3 whole mapped years .*years='match'"):
-        extract_samples(cube, frame, legend=LEGEND)
-    with pytest.raises(SampleError, match="give a column 'year' or 'survey_date'"):
-        extract_samples(cube, frame.drop(columns="year"), legend=LEGEND, years="match")
+    with pytest.raises(SampleError, match=r"covers 3 whole mapped years .*column 'year' or"):
+        extract_samples(cube, frame.drop(columns="year"), legend=LEGEND)
+    with pytest.raises(SampleError, match=r"covers 3 whole mapped years"):
+        extract_samples(cube, frame, legend=LEGEND, years=None)
     with pytest.raises(SampleError, match=r"column 'year' holds 2018\.5; a year is a whole"):
         extract_samples(cube, frame.assign(year=2018.5), legend=LEGEND, years="match")
     with pytest.raises(SampleError, match=r"no sample is left: .*6 have a year .*2012: 6"):
