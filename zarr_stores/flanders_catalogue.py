@@ -36,6 +36,10 @@ ASSETS = {
     "B12": "swir22",
     "SCL": "scl",
 }
+# Sentinel-2A and 2B fly 143 orbits in ten days on the same path, half an orbit apart. One scene
+# of 2B by its name, S2B_MSIL2A_20190629T212529_..._R043_T06VVN, tells the two apart for ever.
+ORBIT = dt.timedelta(days=10) / 143
+PASS_OF_2B = dt.datetime(2019, 6, 29, 21, 25, 29)
 # Scene classification: clouds of medium and of high probability, thin cirrus.
 CLOUDS = (8, 9, 10)
 
@@ -54,8 +58,8 @@ def make_catalogue(
     """Path of `catalog.json` of a new static catalogue of the raw scenes.
 
     Numbers are those of the raw files: reflectance × 10000, 0 where nothing was seen, no
-    offset. The raw files do not say which of the two satellites flew, nor the exact baseline of
-    the processing; so no item does.
+    offset. The raw files do not give the exact baseline of the processing, so no item does.
+    Nor do they say which satellite flew: that follows from the second it passed.
 
     Parameters
     ----------
@@ -103,6 +107,19 @@ def read_raw(raw: Path, metres: int) -> xr.Dataset:
         )
     with xr.open_dataset(path, mask_and_scale=False) as data:
         return data.load()
+
+
+def platform_of(time: dt.datetime) -> str:
+    """Which satellite passed at a time (UTC): their phases in orbit differ by a half.
+
+    Examples
+    --------
+    >>> platform_of(dt.datetime(2020, 7, 14, 11, 55, 52))  # S2A_MSIL2A_20200714T115221_..._T28QCH
+    'sentinel-2a'
+    """
+    phase = (time - PASS_OF_2B) / ORBIT % 1
+    # Latitude shifts a pass by less than a tenth of an orbit within Europe.
+    return "sentinel-2a" if 0.25 < phase < 0.75 else "sentinel-2b"
 
 
 def write_cog(path: Path, band: xr.DataArray) -> dict[str, list[float]]:
@@ -168,12 +185,14 @@ def _item(scenes: list[xr.Dataset], folder: Path) -> pystac.Item:
     time = fine["timestamp"].values.astype("datetime64[s]").item()
     outline, bounds = footprint(fine["B02"])
     cloudy = np.isin(coarse["SCL"].values, CLOUDS).mean()
+    platform = platform_of(time)
     item = pystac.Item(
-        f"S2_{TILE}_{time:%Y%m%dT%H%M%S}_L2A",
+        f"S2{platform[-1].upper()}_{TILE}_{time:%Y%m%d}_0_L2A",
         outline,
         bounds,
         time.replace(tzinfo=dt.UTC),
         properties={
+            "platform": platform,
             "constellation": "sentinel-2",
             "instruments": ["msi"],
             "grid:code": f"MGRS-{TILE}",
