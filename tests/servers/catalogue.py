@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.warp
+from odc.geo.geobox import GeoBox
 
 ROOT = Path(__file__).parents[2]
 RAW = ROOT / "zarr_stores" / "raw"
@@ -30,6 +31,13 @@ def load_recipe(name):
 RECIPE = load_recipe("flanders_catalogue")
 COMMON = {band: name for band, name in RECIPE.ASSETS.items() if band != "SCL"}
 """Band of Sentinel-2 to its common name."""
+
+
+def read_whole():
+    """All raw bands of the Flanders chip, numbers as stored, pixels of 20 m repeated 2 x 2."""
+    fine, coarse = (RECIPE.read_raw(RAW, metres) for metres in (10, 20))
+    near = coarse.sel(y=fine["y"], x=fine["x"], method="nearest", tolerance=10)
+    return fine.assign({b: near[b].variable for b in RECIPE.ASSETS if b not in fine})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +148,10 @@ LANDSAT_BANDS = {
 
 
 def read_landsat(shared, band):
-    """Numbers of one band of that scene, (y, x), as the agency stored them."""
+    """Numbers of one band of that scene as the agency stored them, (y, x), and their grid."""
     path = shared / "landsat_c2" / "chip_008059" / f"{LANDSAT}_{band}.TIF"
     with rasterio.open(path) as source:
-        return source.read(1)
+        return source.read(1), GeoBox.from_rio(source)
 
 
 def copied(real, name, time):

@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import urllib.request
+import uuid
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +21,8 @@ from starlette.staticfiles import StaticFiles
 from tests.servers.processes import die_with_parent, python_server
 
 CONTROL = "/_faults"
+ANEW = "@"
+"""A first part of a path that begins so is left out by the server, and by faults and counts."""
 LONG = 3600
 
 
@@ -30,11 +33,9 @@ class FileServer:
         self.address = address
         self.folder = folder
 
-    def url(self, path):
-        """Address of a file of the folder, given relative to it or as a path below it."""
-        path = Path(path)
-        inside = path.relative_to(self.folder) if path.is_absolute() else path
-        return f"{self.address}/{inside.as_posix()}"
+    def new_address(self):
+        """Another address of the same files: GDAL has not kept anything of what lies there."""
+        return f"{self.address}/{ANEW}{uuid.uuid4().hex}"
 
     def fail(self, pattern, kind="status", *, status=500, times=None):
         """Let requests for paths like `pattern` fail, the first `times` of them or all.
@@ -85,6 +86,9 @@ class Faulty:
         if path == CONTROL:
             answer = JSONResponse(self.obey(await body_of(receive)))
             return await answer(scope, receive, send)
+        if path.startswith(f"/{ANEW}"):
+            path = "/" + path.split("/", 2)[2]
+            scope = {**scope, "path": path, "raw_path": path.encode()}
         self.counts[path] = self.counts.get(path, 0) + 1
         fault = self.fault_of(path)
         if fault is None:

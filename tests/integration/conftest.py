@@ -1,0 +1,67 @@
+"""Servers of the integration tests, started once; a chip of Flanders behind them."""
+
+import pystac
+import pytest
+from odc.geo.geobox import GeoBox
+
+from tests.servers.catalogue import RAW, RECIPE, read_whole
+from tests.servers.http import serve_files
+from tests.servers.pgstac import items_of, serve_stac
+
+CHIP = (501360, 5629040, 502000, 5629680)
+START, END = "2018-04-01", "2018-06-30"
+
+
+@pytest.fixture(scope="session")
+def chip():
+    """Grid of the chip: 64 x 64 pixels of 10 m."""
+    return GeoBox.from_bbox(CHIP, crs="EPSG:32631", resolution=10)
+
+
+@pytest.fixture(scope="session")
+def raw():
+    """Numbers of the scenes of that catalogue as the raw files hold them."""
+    return read_whole().sel(timestamp=slice(START, END))
+
+
+@pytest.fixture(scope="session")
+def flanders_catalogue(tmp_path_factory):
+    """`catalog.json` of the chip's scenes from April to June 2018."""
+    folder = tmp_path_factory.mktemp("flanders") / "catalogue"
+    return RECIPE.make_catalogue(RAW, folder, start=START, end=END)
+
+
+@pytest.fixture(scope="session")
+def file_server(flanders_catalogue, tmp_path_factory):
+    """That catalogue's files over HTTP."""
+    log = tmp_path_factory.mktemp("http") / "log"
+    with serve_files(flanders_catalogue.parent, log=log) as server:
+        yield server
+
+
+@pytest.fixture
+def http(file_server):
+    """The file server without faults; those of the test are gone after it."""
+    file_server.heal()
+    yield file_server
+    file_server.heal()
+
+
+@pytest.fixture(scope="session")
+def served_items(flanders_catalogue, file_server):
+    """Collections and items as JSON, their assets on the file server."""
+    return items_of(flanders_catalogue, served_at=file_server.address)
+
+
+@pytest.fixture
+def items(flanders_catalogue, http):
+    """The items, their assets at an address of the file server that is this test's own."""
+    _, found = items_of(flanders_catalogue, served_at=http.new_address())
+    return [pystac.Item.from_dict(item) for item in found]
+
+
+@pytest.fixture(scope="session")
+def stac_api(served_items, tmp_path_factory):
+    """Address of a STAC API that holds them."""
+    with serve_stac(tmp_path_factory.mktemp("stac"), *served_items) as address:
+        yield address
