@@ -12,6 +12,7 @@ from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.clear import CLEAR_RULES, ClearRule
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     CubeError,
@@ -20,10 +21,12 @@ from lulc_xr.core.errors import (
     LulcError,
     ModelError,
     SampleError,
+    SourceError,
     StoreError,
 )
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.composite import composite
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
@@ -36,7 +39,8 @@ from lulc_xr.samples.folds import make_folds
 from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.versions import show_versions
 
-_NEEDS_TORCH = {
+# Imported when first used: what needs PyTorch, and what needs rasterio.
+_ON_DEMAND = {
     "Classifier": "lulc_xr.models.classifier",
     "load_classifier": "lulc_xr.models.classifier",
     "ModulePredictor": "lulc_xr.models.module",
@@ -44,12 +48,16 @@ _NEEDS_TORCH = {
     "make_network": "lulc_xr.models.registry",
     "TrainConfig": "lulc_xr.training.config",
     "fit": "lulc_xr.training.fit",
+    "load_stac": "lulc_xr.cube.stac",
 }
 
 __all__ = [
+    "CLEAR_RULES",
+    "COMMON_BANDS",
     "Accuracy",
     "ChunkPlan",
     "Classifier",
+    "ClearRule",
     "CubeError",
     "EstimatorPredictor",
     "IncompleteMapWarning",
@@ -66,6 +74,7 @@ __all__ = [
     "RegularDates",
     "SampleError",
     "Scaling",
+    "SourceError",
     "StoreError",
     "TrainConfig",
     "Verification",
@@ -80,6 +89,7 @@ __all__ = [
     "fit",
     "list_networks",
     "load_classifier",
+    "load_stac",
     "make_folds",
     "make_network",
     "mean_and_interval",
@@ -96,8 +106,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NEEDS_TORCH:
-        return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)
+    if name in _ON_DEMAND:
+        return getattr(importlib.import_module(_ON_DEMAND[name]), name)
     raise AttributeError(f"module 'lulc_xr' has no attribute {name!r}")
 
 

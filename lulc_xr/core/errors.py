@@ -30,6 +30,10 @@ class StoreError(LulcError, OSError):
     """A Zarr store cannot be read or written as asked; nothing was half replaced."""
 
 
+class SourceError(LulcError, OSError):
+    """A source of pixels could not be read; the message names item, asset and address."""
+
+
 class IncompleteMapWarning(UserWarning):
     """A class map in a store was begun and not finished."""
 
