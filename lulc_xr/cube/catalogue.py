@@ -119,7 +119,8 @@ def _search(
     if first or last:
         asked["datetime"] = (first, last)
     if isinstance(query, str):
-        asked |= {"filter": query, "filter_lang": "cql2-text"}
+        # Servers take CQL2 as text in an address only; a body has to be CQL2 as JSON.
+        asked |= {"filter": query, "filter_lang": "cql2-text", "method": "GET"}
     elif query is not None and "op" in query:
         asked |= {"filter": dict(query), "filter_lang": "cql2-json"}
     elif query is not None:
