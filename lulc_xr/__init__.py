@@ -27,7 +27,9 @@ from lulc_xr.core.errors import (
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.sensors import COMMON_BANDS
+from lulc_xr.cube.build import build_cube
 from lulc_xr.cube.composite import composite
+from lulc_xr.cube.extend import extend_cube
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.cube.verify import Verification, verify
@@ -81,9 +83,11 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "as_predictor",
+    "build_cube",
     "classify",
     "compare",
     "composite",
+    "extend_cube",
     "extract_samples",
     "features_of",
     "fit",

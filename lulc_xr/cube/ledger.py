@@ -16,6 +16,9 @@ from lulc_xr.core.errors import StoreError
 LEDGER = "ledger"
 """Group beside the variables; one array per variable, one uint64 per shard (0: not done)."""
 
+EXTENT = "shape"
+"""Attribute of a ledger: shape of the array that it covers, which may grow later."""
+
 STATE_WRITING, STATE_COMPLETE = "writing", "complete"
 
 
@@ -41,6 +44,12 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
     return array
 
 
+def dims_of(array: zarr.Array[Any]) -> tuple[str, ...]:
+    """Names of an array's dimensions."""
+    names = getattr(array.metadata, "dimension_names", None) or ()
+    return tuple(str(n) for n in names)
+
+
 def create_ledger(group: zarr.Group, name: str, *, job: Mapping[str, Any]) -> zarr.Array[Any]:
     """An empty ledger for the array `name` of a group, replacing an older one."""
     grid = shard_grid(array_of(group, name))
@@ -52,7 +61,12 @@ def create_ledger(group: zarr.Group, name: str, *, job: Mapping[str, Any]) -> za
         fill_value=0,
         compressors=None,
         overwrite=True,
-        attributes={"job": dict(job), "job_hash": job_hash(job), "state": STATE_WRITING},
+        attributes={
+            "job": dict(job),
+            "job_hash": job_hash(job),
+            "state": STATE_WRITING,
+            EXTENT: list(array_of(group, name).shape),
+        },
     )
 
 

@@ -52,7 +52,7 @@ class _Target:
         """Write one shard of each variable, then record them in the ledger."""
         group = zarr.open_group(self.store, mode="r+", use_consolidated=False)
         digests = {}
-        try:
+        with naming_shard(index, self.names, self.store):
             for name, encoding, block in zip(self.names, self.encodings, blocks, strict=True):
                 array = array_of(group, name)
                 stored = encode(block, encoding)
@@ -62,14 +62,23 @@ class _Target:
                 ledger = find_ledger(group, name)
                 if ledger is not None:
                     ledger[index] = np.uint64(digests[name])
-        except OSError as error:
-            full = error.errno == errno.ENOSPC
-            raise StoreError(
-                f"{'disk full' if full else error.strerror or error} while writing shard {index} "
-                f"of {', '.join(self.names)} in {self.store!r}. The shards before it are whole and "
-                f"recorded. {'Free space' if full else 'Mend that'}, then run again."
-            ) from error
         return index
+
+
+@contextlib.contextmanager
+def naming_shard(index: Index, names: Sequence[str], store: str) -> Iterator[None]:
+    """Turn errors of the file system into a StoreError that says which shard it was."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        raise StoreError(
+            f"{'disk full' if full else error.strerror or error} while writing shard {index} "
+            f"of {', '.join(names)} in {store!r}. The shards before it are whole and "
+            f"recorded. {'Free space' if full else 'Mend that'}, then run again."
+        ) from error
 
 
 def _region(array: Any, index: Index) -> tuple[slice, ...]:
@@ -124,9 +133,7 @@ def write_shards(
             blocks = [TaskRef((arrays[n].name, *index)) for n in names]
             tasks[key] = Task(key, target.write, index, *blocks)
         skipped += math.prod(shard_grid(array_of(group, names[0]))) - len(missing)
-    if tasks:
-        graph = HighLevelGraph.from_collections(run, tasks, dependencies=list(arrays.values()))
-        _compute(graph, list(tasks), progress=progress, what=what)
+    run_tasks(run, tasks, list(arrays.values()), progress=progress, what=what)
     return WriteReport(written=len(tasks), skipped=skipped)
 
 
@@ -161,7 +168,19 @@ def _missing(group: zarr.Group, names: Sequence[str]) -> Iterator[Index]:
     yield from (tuple(int(i) for i in index) for index in np.argwhere(~done))
 
 
-def _compute(graph: HighLevelGraph, keys: list[Any], *, progress: bool, what: str) -> None:
+def run_tasks(
+    run: str,
+    tasks: Mapping[Any, Task],
+    arrays: Sequence[Any],
+    *,
+    progress: bool,
+    what: str,
+) -> None:
+    """Run tasks, one per shard, that take blocks of these arrays: on the cluster or here."""
+    if not tasks:
+        return
+    graph = HighLevelGraph.from_collections(run, tasks, dependencies=list(arrays))
+    keys = list(tasks)
     schedule = get_scheduler()
     client = getattr(schedule, "__self__", None)
     optimized = da.optimize(graph, keys)

@@ -33,6 +33,9 @@ from lulc_xr.cube.staging import exchange
 
 StorePath = str | PathLike[str]
 
+CUBE_ID = "lulc_xr:cube_id"
+"""Attribute of a store that changes whenever the cube's values or extent do."""
+
 _CONVENTIONS = "CF-1.10"
 _SAMPLE = 64
 
@@ -64,20 +67,23 @@ def open_cube(store: StorePath, *, raw: bool = False) -> xr.Dataset:
     IncompleteMapWarning
         If a map in the store was begun and not finished.
     """
-    group = open_group(store)
+    # The root's copy of all metadata, if it has one, changes in one step: a whole state.
+    group = open_group(store, committed=True)
     if group.attrs.get("lulc_xr:state") == "writing":
         raise StoreError(
             f"writing of cube {str(store)!r} was interrupted, so it is not whole. "
             "Write it again with write_cube(..., overwrite=True)."
         )
-    coded = xr.open_zarr(
-        group.store, consolidated=False, chunks=None, mask_and_scale=False, decode_coords="all"
+    # Of this very group: a second look at the root might find the next state.
+    coded = xr.open_dataset(
+        xr.backends.ZarrStore(group, mode="r"), mask_and_scale=False, decode_coords="all"
     )
+    cube_id = str(group.attrs.get(CUBE_ID, ""))
     data = {
-        name: _lazy_variable(array_of(group, str(name)), coded[name], raw=raw)
+        name: _lazy_variable(array_of(group, str(name)), coded[name], cube_id=cube_id, raw=raw)
         for name in sorted(coded.data_vars, key=_reading_order)
     }
-    for name, (done, total) in unfinished(group).items():
+    for name, (done, total) in unfinished(open_group(store)).items():
         if name in data:
             warnings.warn(
                 f"{name!r} in {str(store)!r} is not finished: {done} of {total} shards. "
@@ -91,14 +97,18 @@ def open_cube(store: StorePath, *, raw: bool = False) -> xr.Dataset:
     return cube
 
 
-def open_group(store: StorePath, *, mode: str = "r") -> zarr.Group:
-    """The Zarr group of a store, or an error that says what is there instead."""
+def open_group(store: StorePath, *, mode: str = "r", committed: bool = False) -> zarr.Group:
+    """The Zarr group of a store, or an error that says what is there instead.
+
+    With `committed`, arrays are as the root's copy of all metadata says, if it has one.
+    """
     path = os.fspath(store)
     if "://" not in path:
         # Workers may run in another folder.
         path = str(Path(path).resolve())
     try:
-        return zarr.open_group(path, mode=mode, use_consolidated=False)  # type: ignore[arg-type]
+        use_copy = None if committed else False
+        return zarr.open_group(path, mode=mode, use_consolidated=use_copy)  # type: ignore[arg-type]
     except (GroupNotFoundError, FileNotFoundError, NotADirectoryError) as error:
         local = Path(path)
         found = "nothing" if not local.exists() else "a folder without zarr.json"
@@ -114,7 +124,9 @@ def _reading_order(name: Hashable) -> tuple[bool, bool, str]:
     return name != "reflectance", name != "clear", str(name)
 
 
-def _lazy_variable(array: zarr.Array[Any], coded: xr.DataArray, *, raw: bool) -> xr.Variable:
+def _lazy_variable(
+    array: zarr.Array[Any], coded: xr.DataArray, *, cube_id: str, raw: bool
+) -> xr.Variable:
     attrs = dict(coded.attrs)
     fill = attrs.pop("_FillValue", None)
     scale = attrs.pop("scale_factor", None)
@@ -134,27 +146,16 @@ def _lazy_variable(array: zarr.Array[Any], coded: xr.DataArray, *, raw: bool) ->
     shards = array.shards or array.chunks
     if array.ndim < 2:
         return xr.Variable(coded.dims, decoded[...], attrs, encoding)
+    # The store's identity and the array's metadata; not its pixels, which would be read.
+    token = tokenize(str(array.store_path), cube_id, array.metadata.to_dict(), raw)
     lazy = da.from_array(
         decoded,
         chunks=shards,
-        name=f"{coded.name}-{_token(array, raw=raw)}",
+        name=f"{coded.name}-{token}",
         asarray=True,
         meta=np.empty((0,) * array.ndim, decoded.dtype),
     )
     return xr.Variable(coded.dims, lazy, attrs, encoding)
-
-
-def _token(array: zarr.Array[Any], *, raw: bool) -> str:
-    # The store's identity and the array's metadata; not its pixels, which would be read.
-    group = zarr.open_group(array.store, mode="r", use_consolidated=False)
-    return str(
-        tokenize(
-            str(array.store_path),
-            group.attrs.get("lulc_xr:cube_id", ""),
-            array.metadata.to_dict(),
-            raw,
-        )
-    )
 
 
 def write_cube(
@@ -211,7 +212,7 @@ def write_cube(
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         partial.mkdir(parents=True)
-        _create_cube(cube, partial, plan=plan)
+        create_cube(cube, partial, plan=plan)
         write_shards(_encoded(cube, plan), partial, progress=progress, what="cube")
         group = zarr.open_group(partial, mode="a", use_consolidated=False)
         group.attrs.update({"lulc_xr:state": "complete"})
@@ -228,14 +229,14 @@ def write_cube(
     return target
 
 
-def _create_cube(cube: xr.Dataset, store: Path, *, plan: ChunkPlan) -> None:
+def create_cube(cube: xr.Dataset, store: Path, *, plan: ChunkPlan) -> None:
     """Metadata of the whole store: group, coordinates, empty arrays."""
     attrs = {
         "Conventions": _CONVENTIONS,
         "title": cube.attrs.get("title", "Land use and land cover data cube"),
         **{str(k): v for k, v in cube.attrs.items()},
         **zarr_conventions(cube),
-        "lulc_xr:cube_id": uuid.uuid4().hex,
+        CUBE_ID: uuid.uuid4().hex,
         "lulc_xr:state": "writing",
     }
     coords = xr.Dataset(coords={name: _stored_coord(cube, name) for name in cube.coords})
