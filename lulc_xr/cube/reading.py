@@ -214,14 +214,16 @@ class _Files:
                     return self._read(source, grid, resampling=resampling)
             except (RasterioError, OSError) as error:
                 reason = _reason(error)
-                if attempt == last or _HOPELESS.search(reason):
+                hopeless = _HOPELESS.search(reason)
+                if attempt == last or (attempt and hopeless):
                     raise SourceError(
                         f"could not read asset {source.key!r} of item {scene.item_id!r} "
                         f"({scene.time}) at {source.href}: {reason} ({attempt + 1} attempts). "
                         "Try again later, leave the item out, or pass on_error='mark' to go on "
                         "and fill it in afterwards."
                     ) from error
-                time.sleep(_WAITS[attempt])
+                # Once more even so, at once: what GDAL says may be what it remembers.
+                time.sleep(0 if hopeless else _WAITS[attempt])
         raise AssertionError("a read either returns or raises")
 
     def _read(self, source: Source, grid: GeoBox, *, resampling: str) -> NDArray[Any]:
@@ -261,9 +263,9 @@ def _reason(error: BaseException) -> str:
 
 def _warn_once(error: SourceError) -> None:
     text = str(error)
-    item = text.split(" at ", 1)[0]
-    if item not in _warned:
-        _warned.add(item)
+    raster = text.split(": ", 1)[0]
+    if raster not in _warned:
+        _warned.add(raster)
         _log.warning("marked as unread: %s", text)
 
 

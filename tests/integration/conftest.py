@@ -2,20 +2,26 @@
 
 import pystac
 import pytest
-from odc.geo.geobox import GeoBox
 
-from tests.servers.catalogue import RAW, RECIPE, read_whole
+from tests.disk import mounted
+from tests.servers.catalogue import CHIP, RAW, RECIPE, read_whole
 from tests.servers.http import serve_files
 from tests.servers.pgstac import items_of, serve_stac
 
-CHIP = (501360, 5629040, 502000, 5629680)
 START, END = "2018-04-01", "2018-06-30"
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 6 MB."""
+    with mounted(tmp_path / "disk") as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
 def chip():
     """Grid of the chip: 64 x 64 pixels of 10 m."""
-    return GeoBox.from_bbox(CHIP, crs="EPSG:32631", resolution=10)
+    return CHIP
 
 
 @pytest.fixture(scope="session")

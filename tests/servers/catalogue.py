@@ -17,6 +17,8 @@ from odc.geo.geobox import GeoBox
 
 ROOT = Path(__file__).parents[2]
 RAW = ROOT / "zarr_stores" / "raw"
+CHIP = GeoBox.from_bbox((501360, 5629040, 502000, 5629680), crs="EPSG:32631", resolution=10)
+"""Grid of the Flanders chip, 64 x 64 pixels."""
 LANDSAT = "LC08_L2SP_008059_20191201_20200825_02_T1"
 
 
