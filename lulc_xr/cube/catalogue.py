@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
@@ -194,8 +195,10 @@ def _moment(text: str | None, what: str) -> datetime | None:
     if text is None:
         return None
     try:
+        if not re.match(r"\d{4}(-\d{2}|$)", text):
+            raise ValueError(text)
         period = pd.Period(text)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise CubeError(
             f"{what}={text!r} is no date; write '2021', '2021-06' or '2021-06-05'."
         ) from error

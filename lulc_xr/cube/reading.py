@@ -206,19 +206,21 @@ class _Files:
 
     def read(self, scene: Scene, source: Source, grid: GeoBox, *, resampling: str) -> NDArray[Any]:
         """Numbers of a raster on a grid, its nodata where it has no pixel."""
-        last = len(_WAITS)
+        last = len(_WAITS) if "://" in source.href else 0
         for attempt in range(last + 1):
+            href = self._sign(source.href) if self._sign else source.href
             try:
                 # GDAL remembers what it fetched of a file, a bad answer too.
-                with _uncached(source.href if attempt else ""):
-                    return self._read(source, grid, resampling=resampling)
+                with _uncached(href if attempt else ""):
+                    return self._read(href, source, grid, resampling=resampling)
             except (RasterioError, OSError) as error:
                 reason = _reason(error)
                 hopeless = _HOPELESS.search(reason)
                 if attempt == last or (attempt and hopeless):
                     raise SourceError(
                         f"could not read asset {source.key!r} of item {scene.item_id!r} "
-                        f"({scene.time}) at {source.href}: {reason} ({attempt + 1} attempts). "
+                        f"({scene.time}) at {source.href}: {reason} "
+                        f"({attempt + 1} of {last + 1} attempts). "
                         "Try again later, leave the item out, or pass on_error='mark' to go on "
                         "and fill it in afterwards."
                     ) from error
@@ -226,8 +228,7 @@ class _Files:
                 time.sleep(0 if hopeless else _WAITS[attempt])
         raise AssertionError("a read either returns or raises")
 
-    def _read(self, source: Source, grid: GeoBox, *, resampling: str) -> NDArray[Any]:
-        href = self._sign(source.href) if self._sign else source.href
+    def _read(self, href: str, source: Source, grid: GeoBox, *, resampling: str) -> NDArray[Any]:
         settings = RasterLoadParams(
             fill_value=source.nodata, src_nodata_fallback=source.nodata, resampling=resampling
         )

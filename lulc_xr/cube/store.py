@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from dask.base import tokenize
+from numpy.typing import NDArray
 from zarr.errors import GroupNotFoundError
 
 from lulc_xr.core.blocks import ChunkPlan, plan_chunks
@@ -205,10 +206,7 @@ def write_cube(
     sizes = {d: cube.sizes[d] for d in ("time", "band", "y", "x")}
     plan = plan or plan_chunks(**sizes)
     if not np.issubdtype(cube["reflectance"].dtype, np.integer):
-        middle = {
-            d: slice(max(0, sizes[d] // 2 - _SAMPLE), sizes[d] // 2 + _SAMPLE) for d in ("y", "x")
-        }
-        check_scale(cube["reflectance"].isel(middle).values)
+        check_scale(_sample(cube["reflectance"]))
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         partial.mkdir(parents=True)
@@ -227,6 +225,22 @@ def write_cube(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _sample(reflectance: xr.DataArray) -> NDArray[Any]:
+    """Values in the middle; of a lazy cube from one chunk, as writing reads it once more."""
+    window: dict[str, slice] = {}
+    for dim, chunks in zip(reflectance.dims, reflectance.chunks or reflectance.shape, strict=True):
+        size = reflectance.sizes[dim]
+        low, high = (0, size)
+        if isinstance(chunks, tuple):
+            ends = np.cumsum(chunks)
+            place = int(np.searchsorted(ends, size // 2, side="right"))
+            low, high = int(ends[place]) - chunks[place], int(ends[place])
+        if dim in ("y", "x"):
+            low, high = max(low, size // 2 - _SAMPLE), min(high, size // 2 + _SAMPLE)
+        window[str(dim)] = slice(low, high)
+    return np.asarray(reflectance.isel(window).values)
 
 
 def create_cube(cube: xr.Dataset, store: Path, *, plan: ChunkPlan) -> None:

@@ -1,0 +1,119 @@
+"""STAC to a store: how much of the speed of odc.stac.load and a plain to_zarr is left?"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dask
+import numpy as np
+import odc.stac
+import pystac
+import rasterio
+from odc.geo.geobox import GeoBox
+
+import lulc_xr as lx
+from benchmarks import scene
+
+SIDE = 1024 if "LULC_XR_BENCH_SIDE" not in os.environ else scene.SIDE
+"""Pixels a side of each raster."""
+
+DATES = 12
+THREADS = 2
+BANDS = lx.COMMON_BANDS
+KEYS = ("B02", "B03", "B04", "B8A", "B11", "B12")
+GRID = GeoBox.from_bbox(
+    (480000, 5640000 - 10 * SIDE, 480000 + 10 * SIDE, 5640000), crs="EPSG:32631", resolution=10
+)
+
+
+class Build:
+    """One pass from GeoTIFFs to a store: 12 dates, six bands and SCL, deflated, tiles of 512."""
+
+    timeout = 1200
+    repeat = 5
+
+    def setup_cache(self) -> str:
+        folder = Path(tempfile.mkdtemp(prefix="lulc_xr_asv_"))
+        made = lx.testing.landscape(y=SIDE, x=SIDE, time=DATES, bands=BANDS, seed=0)
+        items = [_write_item(made, date, folder) for date in range(DATES)]
+        path = folder / "items.json"
+        pystac.ItemCollection(items).save_object(str(path))
+        return str(path)
+
+    def setup(self, items: str) -> None:
+        self.items = list(pystac.ItemCollection.from_file(items))
+        self.folder = tempfile.TemporaryDirectory()
+
+    def teardown(self, items: str) -> None:
+        self.folder.cleanup()
+
+    def build(self) -> None:
+        """Items to a store through lulc_xr."""
+        with dask.config.set(scheduler="threads", num_workers=THREADS):
+            cube = lx.load_stac(self.items, bands=BANDS, geobox=GRID)
+            lx.write_cube(cube, Path(self.folder.name) / "ours.zarr", overwrite=True)
+
+    def plain(self) -> None:
+        """The same rasters through odc.stac.load into memory, then to_zarr of raw numbers."""
+        with dask.config.set(scheduler="threads", num_workers=THREADS):
+            loaded = odc.stac.load(
+                self.items, bands=[*KEYS, "SCL"], geobox=GRID, groupby="solar_day",
+                pool=THREADS, resampling={"*": "bilinear", "SCL": "nearest"},
+            )  # fmt: skip
+            loaded.to_zarr(Path(self.folder.name) / "plain.zarr", mode="w")
+
+    def time_build(self, items: str) -> None:
+        """Items to a store through lulc_xr."""
+        self.build()
+
+    def track_share_of_plain(self, items: str) -> float:
+        """Seconds of the plain way, per second of ours; medians of runs in turn."""
+        runs = [(_seconds(self.plain), _seconds(self.build)) for _ in range(self.repeat)]
+        plain, ours = zip(*runs, strict=True)
+        return statistics.median(plain) / statistics.median(ours)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _write_item(made: object, date: int, folder: Path) -> pystac.Item:
+    """A date of a made-up landscape as GeoTIFFs of raw numbers with its item."""
+    cube = made.isel(time=date)  # type: ignore[attr-defined]
+    numbers = np.nan_to_num(np.rint(cube["reflectance"].values * 1e4)).astype(np.uint16)
+    scl = np.where(cube["clear"].values, 4, 9).astype(np.uint8)
+    when = datetime(2021, 1, 1, 10, 50, tzinfo=UTC) + timedelta(days=date)
+    extent = GRID.geographic_extent
+    item = pystac.Item(
+        id=f"S2A_MSIL2A_{when:%Y%m%dT%H%M%S}_N0301_R051_T31UDS",
+        geometry=extent.json,
+        bbox=list(extent.boundingbox.bbox),
+        datetime=when,
+        properties={"platform": "sentinel-2a", "proj:code": "EPSG:32631"},
+        collection="sentinel-2-l2a",
+    )
+    for key, values in zip((*KEYS, "SCL"), (*numbers, scl), strict=True):
+        path = folder / f"{date:02d}_{key}.tif"
+        with rasterio.open(
+            path, "w", driver="GTiff", count=1, dtype=values.dtype, width=SIDE, height=SIDE,
+            crs="EPSG:32631", transform=GRID.transform, tiled=True, blockxsize=512,
+            blockysize=512, compress="deflate", predictor=2, nodata=0,
+        ) as target:  # fmt: skip
+            target.write(values, 1)
+        asset = pystac.Asset(href=str(path), roles=["data"])
+        asset.extra_fields = {
+            "proj:shape": list(GRID.shape.yx),
+            "proj:transform": list(GRID.transform)[:6],
+            "raster:bands": [{"data_type": str(values.dtype), "nodata": 0}],
+            "eo:bands": [{"name": key}],
+        }
+        item.add_asset(key, asset)
+    return item
