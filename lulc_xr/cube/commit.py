@@ -41,6 +41,16 @@ def publish(store: Path, *, always: bool = False) -> None:
             _replace_root(store, root)
 
 
+def withdraw(store: Path) -> bool:
+    """Take the copy of all metadata out of the root; True if there was one."""
+    with publishing(store):
+        root = _read(store)
+        had = root.pop(_CONSOLIDATED, None) is not None
+        if had:
+            _replace(store, root)
+    return had
+
+
 def update_root(store: Path, attributes: Mapping[str, Any]) -> None:
     """Set attributes of the root group, and renew its copy of all metadata."""
     with publishing(store):

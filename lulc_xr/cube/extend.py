@@ -6,28 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 import zarr
 
-from lulc_xr.core.cube import check_cube, encode
+from lulc_xr.core.cube import check_cube
 from lulc_xr.core.errors import CubeError, StoreError
 from lulc_xr.core.georeference import zarr_conventions
 from lulc_xr.cube.commit import finish_commit, note_commit, publish
 from lulc_xr.cube.growth import Growth, place_cube
 from lulc_xr.cube.journal import begin, find_begun, job_of, naming_store
-from lulc_xr.cube.layout import create_unread, plan_arrays, write_lines
-from lulc_xr.cube.ledger import EXTENT, LEDGER, array_of, dims_of, job_hash
+from lulc_xr.cube.layout import create_unread, plan_arrays, stored_axes, write_lines
+from lulc_xr.cube.ledger import EXTENT, LEDGER, array_of, job_hash
 from lulc_xr.cube.locking import writing
-from lulc_xr.cube.regions import Region, holds_values, stored_as, write_regions
+from lulc_xr.cube.regions import Region, holds_values, write_regions
 from lulc_xr.cube.rewrite import shard_sizes
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import CUBE_ID, StorePath, open_group
 
 EXTENDED = "lulc_xr:extended"
 """Attribute of a store: hashes of the extensions that are in it."""
-
-_SAMPLE = 32
 
 
 def extend_cube(
@@ -101,9 +98,9 @@ def extend_cube(
         _check_complete(path)
         finish_commit(path)
         begun = find_begun(path, job_hash(job), resume=resume)
-        growth = place_cube(given, _stored_axes(path), what=repr(str(path)))
+        growth = place_cube(given, stored_axes(path), what=repr(str(path)))
         if growth.old is not None:
-            _check_sample(growth.old, path, growth.start)
+            check_sample(growth.old, path, growth.start)
         create_unread(growth, path)
         regions, shapes = plan_arrays(growth, open_group(path))
         if job_hash(job) in _extended(path) or growth.kind == "none":
@@ -134,16 +131,6 @@ def _extended(path: Path) -> list[str]:
     return list(found)
 
 
-def _stored_axes(path: Path) -> xr.Dataset:
-    coded = xr.open_zarr(path, consolidated=False, chunks=None, decode_coords="all")
-    missing = [d for d in ("time", "band", "y", "x") if d not in coded.coords]
-    if missing:
-        raise StoreError(f"{str(path)!r} has no coordinates {missing}: it holds no cube to extend.")
-    # The grid mapping is a variable of its own where no variable names it.
-    names = [n for n in ("spatial_ref", "crs") if n in coded.variables]
-    return xr.Dataset(coords={n: coded[n].variable for n in ("time", "band", "y", "x", *names)})
-
-
 def _number(regions: Mapping[str, Region], path: Path) -> int:
     """Shards of an extension; those of variables with one grid of shards count once."""
     group = open_group(path)
@@ -165,42 +152,8 @@ def _is_there(growth: Growth, regions: Mapping[str, Region], path: Path) -> bool
             f"{growth.start['y']}, column {growth.start['x']} of its grid). Cut the cube to what "
             "is new: an extension never changes what is there."
         )
-    _check_sample(growth.new, path, growth.start)
+    check_sample(growth.new, path, growth.start)
     return True
-
-
-def _check_sample(old: xr.Dataset, path: Path, start: Mapping[str, int]) -> None:
-    """Raise CubeError if a sample in the middle differs from what the store holds."""
-    group = open_group(path)
-    middle = {
-        d: slice(max(0, (old.sizes[d] - _SAMPLE) // 2), (old.sizes[d] + _SAMPLE) // 2)
-        for d in ("y", "x")
-    }
-    part = old.isel(middle)
-    where: dict[str, Any] = {
-        d: slice(s.start + start[d], s.start + start[d] + part.sizes[d]) for d, s in middle.items()
-    }
-    axes = _stored_axes(path)
-    where["time"] = np.searchsorted(axes["time"].values, part["time"].values)
-    bands = [str(b) for b in axes["band"].values]
-    where["band"] = np.array([bands.index(str(b)) for b in part["band"].values])
-    for name in ("reflectance", "clear"):
-        if name not in part or name not in group:
-            continue
-        array = array_of(group, name)
-        dims = dims_of(array)
-        given = part[name].transpose(*dims)
-        stored = array.oindex[tuple(where[d] for d in dims)]
-        differs = encode(given.values, stored_as(array, given)) != stored
-        if differs.any():
-            days = np.unique(np.argwhere(differs)[:, dims.index("time")])
-            shown = ", ".join(str(part["time"].values[i])[:10] for i in days[:5])
-            raise CubeError(
-                f"{name!r} of {days.size} dates that {str(path)!r} has already ({shown}"
-                f"{', ...' if days.size > 5 else ''}) differs from what it holds. An extension "
-                "never changes what is there: leave these dates out (cube.sel(time=...)), or "
-                "build the store anew."
-            )
 
 
 def _prepare_ledgers(path: Path) -> None:
@@ -223,6 +176,6 @@ def _attributes(growth: Growth, job: Mapping[str, Any], path: Path) -> dict[str,
     }
     if growth.kind == "area":
         axes = xr.Dataset(coords={d: growth.axes[d] for d in ("y", "x")})
-        whole = axes.assign_coords({"spatial_ref": _stored_axes(path)["spatial_ref"].variable})
+        whole = axes.assign_coords({"spatial_ref": stored_axes(path)["spatial_ref"].variable})
         attributes |= {k: v for k, v in zarr_conventions(whole).items() if k.startswith("spatial:")}
     return attributes

@@ -86,13 +86,14 @@ def place_cube(cube: xr.Dataset, stored: xr.Dataset, *, what: str) -> Growth:
     new_dates = _new_dates(cube, stored, what=what)
     same_grid = all(corner[d] == 0 and cube.sizes[d] == stored.sizes[d] for d in ("y", "x"))
     same_dates = np.array_equal(cube["time"].values, stored["time"].values)
+    all_bands = cube.sizes["band"] - new_bands == stored.sizes["band"]
     kind: Kind
     new, old = cube, None
     if new_dates:
         kind, new, old = "time", *_cut(cube, "time", new_dates)
     elif new_bands:
         kind, new, old = "band", *_cut(cube, "band", new_bands)
-    elif same_grid and not same_dates:
+    elif same_grid and not (same_dates and all_bands):
         kind, old = "none", cube
     else:
         kind = "area"
@@ -103,6 +104,12 @@ def place_cube(cube: xr.Dataset, stored: xr.Dataset, *, what: str) -> Growth:
             f"{_said(kind)} must come with exactly the store's {stored.sizes['time']} dates "
             f"({_span(stored)}); this cube has {cube.sizes['time']} ({_span(cube)}). Load it for "
             "the same dates (a date without data there is a date without clear pixels)."
+        )
+    if kind in ("time", "area") and not all_bands and not new_bands:
+        raise CubeError(
+            f"{_said(kind)} must come with all bands of the store, "
+            f"{', '.join(map(str, stored['band'].values))}; this cube has "
+            f"{', '.join(map(str, cube['band'].values))}. Load the missing ones too."
         )
     if kind == "time" and new_bands:
         raise CubeError(
@@ -155,12 +162,6 @@ def _ordered_bands(cube: xr.Dataset, stored: xr.Dataset) -> tuple[xr.Dataset, in
     given = [str(b) for b in cube["band"].values]
     new = [b for b in given if b not in there]
     known = [b for b in there if b in given]
-    if len(known) < len(there) and not (new and not known):
-        missing = [b for b in there if b not in given]
-        raise CubeError(
-            f"bands {', '.join(missing)} of the store are missing in the cube, which has "
-            f"{', '.join(given)}. Load them too; a cube of new bands only may leave the old out."
-        )
     order = [given.index(b) for b in [*known, *new]]
     return cube.isel(band=order) if order != sorted(order) else cube, len(new)
 

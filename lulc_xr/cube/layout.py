@@ -12,16 +12,30 @@ import zarr
 from numpy.typing import NDArray
 from xarray.coders import CFDatetimeCoder
 
-from lulc_xr.core.errors import CubeError
+from lulc_xr.core.cube import encode
+from lulc_xr.core.errors import CubeError, StoreError
 from lulc_xr.cube.growth import Growth
 from lulc_xr.cube.ledger import array_of, dims_of, find_ledger
-from lulc_xr.cube.regions import Region
+from lulc_xr.cube.regions import Region, stored_as
 from lulc_xr.cube.rewrite import grown, shard_sizes
 from lulc_xr.cube.staging import JOB_ATTRIBUTE
 from lulc_xr.cube.store import open_group
 
 UNREAD = "unread"
 """Variable (time, y, x): 1 where a source could not be read."""
+
+_SAMPLE = 32
+
+
+def stored_axes(path: Path) -> xr.Dataset:
+    """Coordinates time, band, y and x of a store, and its grid mapping."""
+    coded = xr.open_zarr(path, consolidated=False, chunks=None, decode_coords="all")
+    missing = [d for d in ("time", "band", "y", "x") if d not in coded.coords]
+    if missing:
+        raise StoreError(f"{str(path)!r} has no coordinates {missing}: it holds no cube to extend.")
+    # The grid mapping is a variable of its own where no variable names it.
+    names = [n for n in ("spatial_ref", "crs") if n in coded.variables]
+    return xr.Dataset(coords={n: coded[n].variable for n in ("time", "band", "y", "x", *names)})
 
 
 def plan_arrays(
@@ -116,3 +130,37 @@ def _encoded_line(array: zarr.Array[Any], values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind in "OUT":
         return values.astype(np.dtypes.StringDType())
     return values.astype(array.dtype)
+
+
+def check_sample(old: xr.Dataset, path: Path, start: Mapping[str, int]) -> None:
+    """Raise CubeError if a sample in the middle differs from what the store holds."""
+    group = open_group(path)
+    middle = {
+        d: slice(max(0, (old.sizes[d] - _SAMPLE) // 2), (old.sizes[d] + _SAMPLE) // 2)
+        for d in ("y", "x")
+    }
+    part = old.isel(middle)
+    where: dict[str, Any] = {
+        d: slice(s.start + start[d], s.start + start[d] + part.sizes[d]) for d, s in middle.items()
+    }
+    axes = stored_axes(path)
+    where["time"] = np.searchsorted(axes["time"].values, part["time"].values)
+    bands = [str(b) for b in axes["band"].values]
+    where["band"] = np.array([bands.index(str(b)) for b in part["band"].values])
+    for name in ("reflectance", "clear"):
+        if name not in part or name not in group:
+            continue
+        array = array_of(group, name)
+        dims = dims_of(array)
+        given = part[name].transpose(*dims)
+        stored = array.oindex[tuple(where[d] for d in dims)]
+        differs = encode(given.values, stored_as(array, given)) != stored
+        if differs.any():
+            days = np.unique(np.argwhere(differs)[:, dims.index("time")])
+            shown = ", ".join(str(part["time"].values[i])[:10] for i in days[:5])
+            raise CubeError(
+                f"{name!r} of {days.size} dates that {str(path)!r} has already ({shown}"
+                f"{', ...' if days.size > 5 else ''}) differs from what it holds. An extension "
+                "never changes what is there: leave these dates out (cube.sel(time=...)), or "
+                "build the store anew."
+            )

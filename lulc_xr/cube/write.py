@@ -13,6 +13,7 @@ import zarr
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.errors import CubeError, StoreError
 from lulc_xr.cube.arrays import create_array, stored_encoding
+from lulc_xr.cube.commit import commit_is_due, finish_commit, publish, withdraw
 from lulc_xr.cube.ledger import (
     STATE_COMPLETE,
     array_of,
@@ -76,19 +77,28 @@ def write_variables(
     path = Path(store).resolve()
     group = open_group(path, mode="r+")
     maps = _chunked(result)
-    _check_grid(maps, group, path)
     jobs = {str(n): _job(str(n), var) for n, var in maps.data_vars.items()}
     # Whoever replaces maps needs the staging group to itself.
     staged = overwrite or (path / STAGING).exists()
+    if commit_is_due(path):
+        with writing(path, (), shape=True):
+            finish_commit(path)
     with writing(path, [*jobs, STAGING] if staged else jobs):
         try:
             if staged:
                 finish_promotion(path)
+            # Not before: nobody extends the store now.
+            _check_grid(maps, group, path)
             place = _prepare(maps, path, jobs, resume=resume, overwrite=overwrite)
+            publish(path)
             report = write_shards(_encodings(maps), place, progress=progress, what="maps")
             _complete(place, jobs)
             if place != path:
+                # Meanwhile each array speaks for itself: it is exchanged with its metadata.
+                copied = withdraw(path)
                 promote(path, jobs)
+                publish(path, always=copied)
+            publish(path)
         except StoreError:
             raise
         except OSError as error:
