@@ -32,6 +32,7 @@ from lulc_xr.cube.composite import composite
 from lulc_xr.cube.extend import extend_cube
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
+from lulc_xr.cube.unread import fill_unread, unread_dates
 from lulc_xr.cube.verify import Verification, verify
 from lulc_xr.cube.write import write_variables
 from lulc_xr.prediction.classify import classify
@@ -90,6 +91,7 @@ __all__ = [
     "extend_cube",
     "extract_samples",
     "features_of",
+    "fill_unread",
     "fit",
     "list_networks",
     "load_classifier",
@@ -102,6 +104,7 @@ __all__ = [
     "plotting",
     "show_versions",
     "testing",
+    "unread_dates",
     "verify",
     "write_cube",
     "write_samples",

@@ -118,7 +118,8 @@ def build_cube(
             begin(place, regions, job)
         report = write_regions(given, regions, place, progress=progress, what="cube")
         discard_journal(place)
-        update_root(place, {"lulc_xr:state": "complete", EXTENDED: [job_hash(job)]})
+        done = {job_hash(job): report.written + report.skipped}
+        update_root(place, {"lulc_xr:state": "complete", EXTENDED: done})
         exchange(place, target)
     return report
 

@@ -15,7 +15,7 @@ from lulc_xr.core.georeference import zarr_conventions
 from lulc_xr.cube.commit import finish_commit, note_commit, publish
 from lulc_xr.cube.growth import Growth, place_cube
 from lulc_xr.cube.journal import begin, find_begun, job_of, naming_store
-from lulc_xr.cube.layout import create_unread, plan_arrays, stored_axes, write_lines
+from lulc_xr.cube.layout import check_sample, create_unread, plan_arrays, stored_axes, write_lines
 from lulc_xr.cube.ledger import EXTENT, LEDGER, array_of, job_hash
 from lulc_xr.cube.locking import writing
 from lulc_xr.cube.regions import Region, holds_values, write_regions
@@ -24,7 +24,7 @@ from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import CUBE_ID, StorePath, open_group
 
 EXTENDED = "lulc_xr:extended"
-"""Attribute of a store: hashes of the extensions that are in it."""
+"""Attribute of a store: hashes of the extensions that are in it, and their shards."""
 
 
 def extend_cube(
@@ -97,23 +97,28 @@ def extend_cube(
     with writing(path, (), shape=True), naming_store(path):
         _check_complete(path)
         finish_commit(path)
+        known = _extended(path)
+        if job_hash(job) in known:
+            return WriteReport(written=0, skipped=known[job_hash(job)])
         begun = find_begun(path, job_hash(job), resume=resume)
         growth = place_cube(given, stored_axes(path), what=repr(str(path)))
         if growth.old is not None:
             check_sample(growth.old, path, growth.start)
-        create_unread(growth, path)
         regions, shapes = plan_arrays(growth, open_group(path))
-        if job_hash(job) in _extended(path) or growth.kind == "none":
+        if growth.kind == "none":
             return WriteReport(written=0, skipped=_number(regions, path))
         if not begun:
             if growth.kind == "area" and _is_there(growth, regions, path):
                 return WriteReport(written=0, skipped=_number(regions, path))
             _prepare_ledgers(path)
+            if create_unread(growth, path):
+                regions, shapes = plan_arrays(growth, open_group(path))
             publish(path, always=True)
             begin(path, regions, job)
         report = write_regions(growth.new, regions, path, progress=progress, what="extension")
         write_lines(growth, shapes, path)
-        note_commit(path, shapes=shapes, attributes=_attributes(growth, job, path))
+        attributes = _attributes(growth, job, path, shards=report.written + report.skipped)
+        note_commit(path, shapes=shapes, attributes=attributes)
         finish_commit(path)
     return report
 
@@ -126,9 +131,9 @@ def _check_complete(path: Path) -> None:
         )
 
 
-def _extended(path: Path) -> list[str]:
-    found: Any = open_group(path).attrs.get(EXTENDED, [])
-    return list(found)
+def _extended(path: Path) -> dict[str, int]:
+    found: Any = open_group(path).attrs.get(EXTENDED, {})
+    return dict(found)
 
 
 def _number(regions: Mapping[str, Region], path: Path) -> int:
@@ -165,14 +170,16 @@ def _prepare_ledgers(path: Path) -> None:
                 ledger.attrs.update({EXTENT: list(array_of(open_group(path), name).shape)})
 
 
-def _attributes(growth: Growth, job: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _attributes(
+    growth: Growth, job: Mapping[str, Any], path: Path, *, shards: int
+) -> dict[str, Any]:
     """Attributes of the store after the extension."""
     there: dict[str, Any] = open_group(path).attrs.asdict()
     # Another extent or other values are another cube to whoever classifies it.
     cube_id = job_hash({"cube": there.get(CUBE_ID, ""), "job": job_hash(job)})[:32]
     attributes: dict[str, Any] = {
         CUBE_ID: cube_id,
-        EXTENDED: [*there.get(EXTENDED, []), job_hash(job)],
+        EXTENDED: {**there.get(EXTENDED, {}), job_hash(job): shards},
     }
     if growth.kind == "area":
         axes = xr.Dataset(coords={d: growth.axes[d] for d in ("y", "x")})

@@ -69,7 +69,7 @@ def plan_arrays(
         stop = tuple(s + var.sizes[d] for s, d in zip(start, dims, strict=True))
         regions[name] = Region(start=start, stop=stop, shape=tuple(shape))
     for given, value in growth.new.variables.items():
-        if str(given) not in group and set(value.dims) & set(growth.grows):
+        if str(given) not in group and given != UNREAD and set(value.dims) & set(growth.grows):
             raise CubeError(
                 f"{given!r} {value.dims} of the cube is not in the store, which would hold it for "
                 "the new part only. Leave it out (drop_vars), or build the store with it."
@@ -81,11 +81,11 @@ def _is_map(group: zarr.Group, name: str) -> bool:
     return find_ledger(group, name) is not None or JOB_ATTRIBUTE in array_of(group, name).attrs
 
 
-def create_unread(growth: Growth, path: Path) -> None:
-    """A store in which all was read learns of what now is not: an empty array of marks."""
+def create_unread(growth: Growth, path: Path) -> bool:
+    """Give a store in which all was read an array of marks, none set; True if it is new."""
     group = open_group(path, mode="r+")
-    if UNREAD not in growth.new or UNREAD in group or growth.kind == "none":
-        return
+    if UNREAD not in growth.new or UNREAD in group or growth.kind == "band":
+        return False
     dims = ("time", "y", "x")
     like = array_of(group, "reflectance")
     axis = [dims_of(like).index(d) for d in dims]
@@ -99,6 +99,7 @@ def create_unread(growth: Growth, path: Path) -> None:
         dimension_names=list(dims),
         attributes={**growth.new[UNREAD].attrs, "grid_mapping": "spatial_ref"},
     )
+    return True
 
 
 def write_lines(growth: Growth, shapes: Mapping[str, list[int]], path: Path) -> None:
