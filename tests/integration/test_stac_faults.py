@@ -148,18 +148,18 @@ class TestStore:
         break_one(http, fault)
         store = tmp_path / "cube.zarr"
         lx.build_cube(load(few, on_error="mark"), store, plan=PLAN, progress=False)
-        assert list(lx.unread_dates(store)) == [BROKEN_DATE]
+        assert list(lx.unread_dates(store)["time"]) == [BROKEN_DATE]
         there = lx.open_cube(store)
         assert (there["clear"].sel(time=BROKEN_DATE) == 0).all()
         assert there["reflectance"].sel(time=BROKEN_DATE).isnull().all()
 
         # As long as the server is ill, nothing gets worse.
         lx.fill_unread(load(few, on_error="mark"), store, progress=False)
-        assert list(lx.unread_dates(store)) == [BROKEN_DATE]
+        assert list(lx.unread_dates(store)["time"]) == [BROKEN_DATE]
 
         http.heal()
         lx.fill_unread(load(few, on_error="mark"), store, progress=False)
-        assert list(lx.unread_dates(store)) == []
+        assert list(lx.unread_dates(store)["time"]) == []
         whole = tmp_path / "whole.zarr"
         lx.build_cube(undisturbed.chunk(time=1), whole, plan=PLAN, progress=False)
         assert_same_values(lx.open_cube(store), lx.open_cube(whole))
