@@ -67,7 +67,15 @@ def items(flanders_catalogue, http):
 
 
 @pytest.fixture(scope="session")
-def stac_api(served_items, tmp_path_factory):
-    """Address of a STAC API that holds them."""
-    with serve_stac(tmp_path_factory.mktemp("stac"), *served_items) as address:
-        yield address
+def stac_server(served_items, tmp_path_factory):
+    """A STAC API that holds them."""
+    with serve_stac(tmp_path_factory.mktemp("stac"), *served_items) as server:
+        yield server
+
+
+@pytest.fixture
+def stac_api(stac_server):
+    """Address of that API, which has no faults but those that the test adds."""
+    stac_server.heal()
+    yield stac_server.address
+    stac_server.heal()

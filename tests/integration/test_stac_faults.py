@@ -14,6 +14,7 @@ import rasterio
 import zarr
 
 import lulc_xr as lx
+from lulc_xr.cube import catalogue
 from lulc_xr.cube.commit import EXTENSION
 from lulc_xr.cube.ledger import entries
 from tests.predictors import wait_for
@@ -119,6 +120,36 @@ class TestReading:
         assert 1 <= http.requests(f"*/{BROKEN}/SCL.tif") - before <= 4
 
 
+class TestAPI:
+    @pytest.mark.parametrize("path", ["/", "/search"])
+    def test_an_api_that_is_busy_is_asked_again(self, stac_server, stac_api, path):
+        before = stac_server.requests(path)
+        stac_server.fail(path, status=503, times=2)
+        assert load(stac_api, start=FEW[0], end=FEW[-1]).sizes["time"] == len(FEW)
+        assert stac_server.requests(path) >= before + 3
+
+    def test_an_api_that_fails_is_reported_with_what_was_asked(self, stac_server, stac_api):
+        stac_server.fail("/search", status=500)
+        with pytest.raises(lx.SourceError, match=r"search at .*failed.*collections \['s2'\]"):
+            load(stac_api, collections=["s2"])
+        stac_server.heal()
+        stac_server.fail("/", status=500)
+        with pytest.raises(lx.SourceError, match=rf"could not open the STAC API '{stac_api}'"):
+            load(stac_api)
+
+    def test_an_api_that_says_nothing_is_given_up(self, stac_server, stac_api, monkeypatch):
+        monkeypatch.setattr(catalogue, "SILENCE", 1.0)
+        stac_server.fail("/search", "stall")
+        with pytest.raises(lx.SourceError, match=r"search at .*failed.*timed out"):
+            load(stac_api)
+
+    def test_an_item_whose_files_vanished_after_the_search_is_named(self, stac_api, http):
+        break_one(http, {"status": 404})
+        cube = load(stac_api, start=FEW[0], end=FEW[-1])
+        with pytest.raises(lx.SourceError, match=rf"asset 'red' of item '{BROKEN}'"):
+            cube.compute()
+
+
 class TestCatalogue:
     def test_an_item_that_vanished_from_a_catalogue_is_named(self, flanders_catalogue, tmp_path):
         copy = shutil.copytree(flanders_catalogue.parent, tmp_path / "copy")
@@ -173,9 +204,8 @@ class TestStore:
         whole, store = tmp_path / "whole.zarr", tmp_path / "cube.zarr"
         for path in (whole, store):
             lx.build_cube(load(items, end=SPLIT), path, plan=PLAN, progress=False)
-        written, skipped = run(whole, given)
-        assert written > 20
-        assert skipped == 0
+        written = lx.extend_cube(load(items), whole, progress=False).written
+        assert written > 40
 
         before = lx.open_cube(store).load()
         last = max(items, key=lambda item: item.datetime)

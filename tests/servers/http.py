@@ -1,4 +1,4 @@
-"""Files over HTTP with ranges, and faults on the way that a test switches on and off.
+"""Files over HTTP with ranges, and faults of a server that a test switches on and off.
 
 ``python -m tests.servers.http FOLDER FD`` is the server, a process of its own as real ones are:
 a reader that holds the lock of Python must not stop it.
@@ -26,23 +26,22 @@ ANEW = "@"
 LONG = 3600
 
 
-class FileServer:
+class Server:
     """A running server as tests see it: its address, its faults, what was asked of it."""
 
-    def __init__(self, address, folder):
+    def __init__(self, address):
         self.address = address
-        self.folder = folder
 
     def new_address(self):
-        """Another address of the same files: GDAL has not kept anything of what lies there."""
+        """Another address of the same: GDAL has not kept anything of what lies there."""
         return f"{self.address}/{ANEW}{uuid.uuid4().hex}"
 
     def fail(self, pattern, kind="status", *, status=500, times=None):
         """Let requests for paths like `pattern` fail, the first `times` of them or all.
 
         Kinds: ``status`` answers with `status` (500, 503, 404 ...); ``stall`` accepts and says
-        nothing; ``stop`` sends half of what it promised and then nothing more; ``truncate``
-        serves the file as if it had been cut in the middle.
+        nothing; of files, ``stop`` sends half of what it promised and then nothing more, and
+        ``truncate`` serves them as if they had been cut in the middle.
         """
         fault = {"pattern": pattern, "kind": kind, "status": status, "times": times}
         self._control({"add": fault})
@@ -64,24 +63,23 @@ class FileServer:
 
 @contextlib.contextmanager
 def serve_files(folder, *, log):
-    """A :class:`FileServer` of a folder until the block ends."""
+    """A :class:`Server` of a folder until the block ends."""
     arguments = ("tests.servers.http", folder)
     with python_server(arguments, log=log, probe=CONTROL) as address:
-        yield FileServer(address, Path(folder))
+        yield Server(address)
 
 
 class Faulty:
-    """ASGI application: static files with ranges, behind faults by path."""
+    """ASGI application: another one, behind faults by path."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.files = StaticFiles(directory=folder)
+    def __init__(self, application):
+        self.application = application
         self.faults = []
         self.counts = {}
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
-            return None
+            return await self.application(scope, receive, send)
         path = scope["path"]
         if path == CONTROL:
             answer = JSONResponse(self.obey(await body_of(receive)))
@@ -92,7 +90,7 @@ class Faulty:
         self.counts[path] = self.counts.get(path, 0) + 1
         fault = self.fault_of(path)
         if fault is None:
-            return await self.files(scope, receive, send)
+            return await self.application(scope, receive, send)
         return await getattr(self, fault["kind"])(fault, scope, receive, send)
 
     def obey(self, order):
@@ -117,6 +115,14 @@ class Faulty:
 
     async def stall(self, _, scope, receive, send):
         await until_the_reader_leaves(receive)
+
+
+class FaultyFiles(Faulty):
+    """Static files with ranges, behind faults by path."""
+
+    def __init__(self, folder):
+        super().__init__(StaticFiles(directory=folder))
+        self.folder = Path(folder)
 
     async def stop(self, _, scope, receive, send):
         content = (self.folder / scope["path"].lstrip("/")).read_bytes()
@@ -155,7 +161,7 @@ async def until_the_reader_leaves(receive):
 if __name__ == "__main__":
     die_with_parent()
     uvicorn.run(
-        Faulty(sys.argv[1]),
+        FaultyFiles(sys.argv[1]),
         fd=int(sys.argv[2]),
         log_level="warning",
         timeout_graceful_shutdown=1,

@@ -19,6 +19,7 @@ import pystac
 import pytest
 import uvicorn
 
+from tests.servers.http import Faulty, Server
 from tests.servers.processes import (
     ROOT,
     STARTED_WITHIN,
@@ -45,16 +46,15 @@ def require_postgres():
 
 @contextlib.contextmanager
 def serve_stac(folder, collections, items):
-    """Address of a STAC API that holds these collections and items, until the block ends."""
+    """A :class:`Server` of a STAC API with these collections and items, until the block ends."""
     with database() as environment:
         for kind, found in (("collections", collections), ("items", items)):
             lines = folder / f"{kind}.ndjson"
             lines.write_text("\n".join(json.dumps(one) for one in found))
             pypgstac("load", kind, lines, "--method", "upsert", environment=environment)
-        with python_server(
-            ("tests.servers.pgstac",), log=folder / "api.log", environment=environment
-        ) as address:
-            yield address
+        log = folder / "api.log"
+        with python_server(("tests.servers.pgstac",), log=log, environment=environment) as address:
+            yield Server(address)
 
 
 @contextlib.contextmanager
@@ -154,6 +154,11 @@ def bare(found):
 
 if __name__ == "__main__":
     die_with_parent()
+    from stac_fastapi.pgstac.app import create_app
+
     uvicorn.run(
-        "stac_fastapi.pgstac.app:create_app", factory=True, fd=int(sys.argv[1]), log_level="info"
+        Faulty(create_app()),
+        fd=int(sys.argv[1]),
+        log_level="warning",
+        timeout_graceful_shutdown=1,
     )
