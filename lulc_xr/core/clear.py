@@ -103,7 +103,7 @@ class ClearRule:
         if kind == "scl":
             table = np.zeros(256, bool)
             table[list(self.scl)] = True
-            found = table[quality]
+            found = table.take(quality)
             return found
         if kind == "qa_pixel":
             found = (quality & _mask(QA_PIXEL_BITS, ("fill", *self.qa_pixel))) == 0

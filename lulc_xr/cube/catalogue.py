@@ -195,7 +195,12 @@ def _from_disk(path: Path) -> Iterable[pystac.Item]:
             f"{error.filename or str(path)!r} is not there; it is needed to read the catalogue "
             f"{str(path)!r}. Give the path of catalog.json, or restore the file."
         ) from error
-    except (OSError, ValueError, AttributeError, KeyError, pystac.STACError) as error:
+    except (pystac.STACError, pystac.STACTypeError) as error:
+        raise SourceError(
+            f"the catalogue {str(path)!r} is not whole: {error} Restore what it links to, or "
+            "remove the link."
+        ) from error
+    except (OSError, ValueError, AttributeError, KeyError) as error:
         raise SourceError(
             f"could not read {str(path)!r} as a STAC catalogue, collection or item: {error}."
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,14 @@ from odc.geo.geom import box
 
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.sensors import (
-    BOA_OFFSET,
-    OFFSET_BASELINE,
     SENTINEL2,
     Sensor,
     platform_name,
     platform_of_id,
     sensor_of,
 )
+from lulc_xr.cube.radiometry import PRODUCT_NAMES, baseline_of, encoding_of
 
-_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-_BASELINE = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
-_PRODUCT = ("s2:product_uri", "sentinel:product_id", "s2:tile_id", "s2:granule_id", "title")
 _WGS84 = CRS("EPSG:4326")
 
 
@@ -124,7 +121,7 @@ def read_scene(item: pystac.Item, bands: Sequence[str]) -> Scene:
         platform=platform,
         time=np.datetime64(time.replace(tzinfo=None), "s"),
         tile=_tile(item),
-        version=(_baseline(item) or 0.0, _processed(item)),
+        version=(baseline_of(item) or 0.0, _processed(item)),
         crs=item_crs(item, next((s.key for s in found.values()), quality.key)),
         footprint=_footprint(item, next((s.key for s in found.values()), quality.key)),
         bands=found,
@@ -168,7 +165,7 @@ def _platform(item: pystac.Item) -> str:
 
 
 def _check_level(item: pystac.Item, sensor: Sensor) -> None:
-    names = " ".join([item.id, *(str(item.properties.get(name, "")) for name in _PRODUCT)])
+    names = " ".join([item.id, *(str(item.properties.get(name, "")) for name in PRODUCT_NAMES)])
     if sensor is SENTINEL2 and re.search(r"MSIL1C|_L1C\b", names):
         raise CubeError(
             f"item {item.id!r} is Level-1C, reflectance above the atmosphere. "
@@ -192,7 +189,7 @@ def _band_source(item: pystac.Item, sensor: Sensor, band: str) -> Source:
             f"{', '.join(sensor.bands)}. Sensors side by side share the bands lx.COMMON_BANDS."
         )
     key = _asset_key(item, sensor, band)
-    scale, offset, nodata = _encoding(item, sensor, key)
+    scale, offset, nodata = encoding_of(item, sensor, key)
     return Source(key=key, href=_href(item, key), scale=scale, offset=offset, nodata=nodata)
 
 
@@ -250,75 +247,12 @@ def _quality(item: pystac.Item, sensor: Sensor) -> Source:
     )
 
 
-def _encoding(item: pystac.Item, sensor: Sensor, key: str) -> tuple[float, float, int]:
-    """Scale, offset and nodata of an asset of reflectance."""
-    said = _said(item.assets[key])
-    nodata = said.get("nodata")
-    number = sensor.nodata if nodata is None or not np.isfinite(float(nodata)) else int(nodata)
-    scale = float(said.get("scale", sensor.scale))
-    if scale <= 0:
-        raise CubeError(f"asset {key!r} of item {item.id!r} has scale {scale}; expected above 0.")
-    given = said.get("offset")
-    if sensor.offset is not None:
-        return scale, float(sensor.offset if given is None else given), number
-    return scale, _msi_offset(item, key, given, scale), number
-
-
-def _said(asset: pystac.Asset) -> dict[str, Any]:
-    """Scale, offset and nodata as an asset gives them, in any of STAC's ways."""
-    fields = asset.extra_fields
-    found: dict[str, Any] = {}
-    for part in (*(fields.get("bands") or [])[:1], *(fields.get("raster:bands") or [])[:1], fields):
-        for name in ("scale", "offset", "nodata"):
-            for spelled in (f"raster:{name}", name):
-                if isinstance(part, dict) and part.get(spelled) is not None:
-                    found[name] = part[spelled]
-    return found
-
-
-def _msi_offset(item: pystac.Item, key: str, given: float | None, scale: float) -> float:
-    flags = [item.properties[name] for name in _APPLIED if name in item.properties]
-    baseline = _baseline(item)
-    if any(flags):
-        return 0.0
-    late = baseline is not None and baseline >= OFFSET_BASELINE
-    if given is not None:
-        if late and flags and not float(given):
-            raise CubeError(
-                f"asset {key!r} of item {item.id!r} contradicts itself: processing baseline "
-                f"{baseline:05.2f} has an offset of {BOA_OFFSET} DN, the item says that it was "
-                "not applied, and the asset gives offset 0. Look at the pixels, then correct "
-                "raster:bands or the flag boa_offset_applied in the item."
-            )
-        return float(given)
-    if baseline is None:
-        raise CubeError(
-            f"asset {key!r} of item {item.id!r} says neither its offset (raster:bands) nor its "
-            "processing baseline (s2:processing_baseline), so reflectance could be wrong by 0.1. "
-            "Set item.properties['s2:processing_baseline']; products before 2022 that were "
-            "never reprocessed have '02.xx' or '03.xx'."
-        )
-    return BOA_OFFSET * scale if late else 0.0
-
-
-def _baseline(item: pystac.Item) -> float | None:
-    for name in _BASELINE:
-        given = re.fullmatch(r"\s*(\d{1,2}\.\d+)\s*", str(item.properties.get(name, "")))
-        if given:
-            return float(given[1])
-    for text in (*(str(item.properties.get(name, "")) for name in _PRODUCT), item.id):
-        named = re.search(r"_N(\d{2})\.?(\d{2})(?:_|\.|$)", text)
-        if named:
-            return float(f"{named[1]}.{named[2]}")
-    return None
-
-
 def _processed(item: pystac.Item) -> str:
     """When the product was made, as text that sorts."""
     given = item.properties.get("s2:generation_time")
     if given:
         return re.sub(r"\D", "", str(given))[:14]
-    names = [str(item.properties.get(name, "")) for name in _PRODUCT] + [item.id]
+    names = [str(item.properties.get(name, "")) for name in PRODUCT_NAMES] + [item.id]
     for text in names:
         times = re.findall(r"_(\d{8}(?:T\d{6})?)", text)
         if len(times) > 1:
@@ -340,7 +274,7 @@ def _tile(item: pystac.Item) -> str:
             return f"{fields[zone]}{band}{fields[f'{prefix}:grid_square']}"
     if "landsat:wrs_path" in fields:
         return f"{int(fields['landsat:wrs_path']):03d}{int(fields['landsat:wrs_row']):03d}"
-    for text in (item.id, *(str(fields.get(name, "")) for name in _PRODUCT)):
+    for text in (item.id, *(str(fields.get(name, "")) for name in PRODUCT_NAMES)):
         named = re.search(r"_T?(\d{1,2}[C-X][A-Z]{2})(?:_|\.|$)", text)
         if named:
             return named[1].lstrip("0")
@@ -350,14 +284,21 @@ def _tile(item: pystac.Item) -> str:
     return item.id
 
 
+@lru_cache(maxsize=4096)
+def _raster_extent(shape: tuple[int, int], transform: tuple[float, ...], crs: str) -> Geometry:
+    """Outline of a raster in degrees, with points between its corners as its sides bend there."""
+    extent = GeoBox(shape, Affine(*transform), crs).extent
+    bounds = extent.boundingbox
+    return extent.to_crs(_WGS84, resolution=max(bounds.span_x, bounds.span_y) / 16)
+
+
 def _footprint(item: pystac.Item, key: str) -> Geometry:
     """Where the scene may have pixels: extent of its raster if it says so, else its geometry."""
     for fields in (item.assets[key].extra_fields, item.properties):
         crs = item_crs(item, key)
         shape, transform = fields.get("proj:shape"), fields.get("proj:transform")
         if crs and shape and transform:
-            raster = GeoBox(tuple(shape), Affine(*transform[:6]), crs)
-            return raster.footprint(_WGS84, buffer=1)
+            return _raster_extent(tuple(shape), tuple(transform[:6]), crs)
     if item.geometry:
         return Geometry(item.geometry, _WGS84)
     if item.bbox:

@@ -27,7 +27,7 @@ def content_digest(stored: NDArray[Any]) -> int:
     if stored.dtype.kind == "f":
         # Zarr leaves out chunks of fill only, so -0 and other NaNs come back as 0 and NaN.
         stored = np.where(np.isnan(stored), np.array(np.nan, stored.dtype), stored + 0)
-    digest = hashlib.blake2b(np.ascontiguousarray(stored).tobytes(), digest_size=8).digest()
+    digest = hashlib.blake2b(np.ascontiguousarray(stored).data, digest_size=8).digest()
     return int.from_bytes(digest, "little") or 1
 
 

@@ -29,7 +29,7 @@ Signer = Callable[[str], str]
 # Proposals: a request is given up after a minute, or when it brings less than 1 kB/s for 20 s.
 HTTP_SETTINGS: Mapping[str, str] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
     "GDAL_HTTP_CONNECTTIMEOUT": "10",
     "GDAL_HTTP_TIMEOUT": "60",
@@ -39,9 +39,8 @@ HTTP_SETTINGS: Mapping[str, str] = {
 """GDAL's own retries and limits for a request; an environment set with odc.stac wins over it."""
 
 _WAITS = (0.5, 2.0)
-_HOPELESS = re.compile(
-    r"HTTP response code: 4(?!08|29)\d\d|no such file|does not exist|not recognized as", re.I
-)
+# Not "not recognized as a supported file format": GDAL says so of a stalled connection too.
+_HOPELESS = re.compile(r"HTTP response code: 4(?!08|29)\d\d")
 _log = logging.getLogger(__name__)
 _warned: set[str] = set()
 

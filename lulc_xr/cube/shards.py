@@ -51,17 +51,17 @@ class _Target:
     def write(self, index: Index, *blocks: NDArray[Any]) -> Index:
         """Write one shard of each variable, then record them in the ledger."""
         group = zarr.open_group(self.store, mode="r+", use_consolidated=False)
-        digests = {}
+        digests: list[tuple[zarr.Array[Any], int]] = []
         with naming_shard(index, self.names, self.store):
             for name, encoding, block in zip(self.names, self.encodings, blocks, strict=True):
                 array = array_of(group, name)
                 stored = encode(block, encoding)
                 array[_region(array, index)] = stored
-                digests[name] = content_digest(stored)
-            for name in self.names:
                 ledger = find_ledger(group, name)
                 if ledger is not None:
-                    ledger[index] = np.uint64(digests[name])
+                    digests.append((ledger, content_digest(stored)))
+            for ledger, digest in digests:
+                ledger[index] = np.uint64(digest)
         return index
 
 

@@ -17,7 +17,7 @@ import xarray as xr
 import lulc_xr as lx
 from benchmarks import scene, stages
 
-MODULES = ("allocation", "engine", "forward", "graph", "memory", "samples")
+MODULES = ("allocation", "engine", "forward", "graph", "memory", "samples", "stac")
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
