@@ -19,11 +19,11 @@ from lulc_xr.cube.extend import EXTENDED
 from lulc_xr.cube.growth import Growth, place_cube
 from lulc_xr.cube.journal import begin, begun_plan, job_of, naming_store
 from lulc_xr.cube.ledger import job_hash
-from lulc_xr.cube.locking import writing
+from lulc_xr.cube.locking import lock_file, writing
 from lulc_xr.cube.regions import Region, write_regions
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.staging import exchange
-from lulc_xr.cube.store import StorePath, create_cube
+from lulc_xr.cube.store import StorePath, create_cube, open_group
 
 
 def build_cube(
@@ -110,17 +110,21 @@ def build_cube(
                 "path; write_cube(..., overwrite=True) replaces it."
             )
         place = target.with_name(f".{target.name}.building")
-        regions = {str(n): _region(var, whole[n], growth.start) for n, var in given.items()}
-        if not _is_begun(place, job_hash(job), resume=resume, target=target):
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir()
-            create_cube(whole, place, plan=plan)
-            begin(place, regions, job)
-        report = write_regions(given, regions, place, progress=progress, what="cube")
+        report = _finished(place, job_hash(job)) if resume else None
+        if report is None:
+            regions = {str(n): _region(var, whole[n], growth.start) for n, var in given.items()}
+            if not _is_begun(place, job_hash(job), resume=resume, target=target):
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                create_cube(whole, place, plan=plan)
+                begin(place, regions, job)
+            report = write_regions(given, regions, place, progress=progress, what="cube")
+            done = {job_hash(job): report.written + report.skipped}
+            update_root(place, {"lulc_xr:state": "complete", EXTENDED: done})
         discard_journal(place)
-        done = {job_hash(job): report.written + report.skipped}
-        update_root(place, {"lulc_xr:state": "complete", EXTENDED: done})
         exchange(place, target)
+        # Of the hidden folder; nobody else has looked at it.
+        lock_file(place).unlink(missing_ok=True)
     return report
 
 
@@ -158,6 +162,16 @@ def _region(var: xr.DataArray, whole: xr.DataArray, start: Mapping[str, int]) ->
     first = tuple(start.get(str(d), 0) for d in var.dims)
     stop = tuple(s + n for s, n in zip(first, var.shape, strict=True))
     return Region(start=first, stop=stop, shape=whole.shape)
+
+
+def _finished(place: Path, wanted: str) -> WriteReport | None:
+    """What was written, if only the move to the store's place was left to do."""
+    if not (place / "zarr.json").exists():
+        return None
+    attributes: Any = open_group(place).attrs.asdict()
+    done = attributes.get(EXTENDED, {}).get(wanted)
+    complete = attributes.get("lulc_xr:state") == "complete"
+    return WriteReport(written=0, skipped=done) if complete and done is not None else None
 
 
 def _is_begun(place: Path, wanted: str, *, resume: bool, target: Path) -> bool:

@@ -12,9 +12,9 @@ import zarr
 from lulc_xr.core.cube import check_cube
 from lulc_xr.core.errors import CubeError, StoreError
 from lulc_xr.core.georeference import zarr_conventions
-from lulc_xr.cube.commit import finish_commit, note_commit, publish
+from lulc_xr.cube.commit import discard_journal, finish_commit, note_commit, publish
 from lulc_xr.cube.growth import Growth, place_cube
-from lulc_xr.cube.journal import begin, find_begun, job_of, naming_store
+from lulc_xr.cube.journal import begin, begun_plan, find_begun, job_of, naming_store
 from lulc_xr.cube.layout import check_sample, create_unread, plan_arrays, stored_axes, write_lines
 from lulc_xr.cube.ledger import EXTENT, LEDGER, array_of, job_hash
 from lulc_xr.cube.locking import writing
@@ -97,6 +97,9 @@ def extend_cube(
     with writing(path, (), shape=True), naming_store(path):
         _check_complete(path)
         finish_commit(path)
+        if begun_plan(path) is None:
+            # A kill while the last journal was removed may have left some of it.
+            discard_journal(path)
         known = _extended(path)
         if job_hash(job) in known:
             return WriteReport(written=0, skipped=known[job_hash(job)])

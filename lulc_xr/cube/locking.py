@@ -42,7 +42,7 @@ def writing(store: Path, names: Iterable[str], *, shape: bool = False) -> Iterat
     StoreError
         If another process (or thread) is writing one of them.
     """
-    with _lock_file(store) as descriptor:
+    with _locks(store) as descriptor:
         kind = fcntl.F_WRLCK if shape else fcntl.F_RDLCK
         if not _take(descriptor, kind, _SHAPE):
             what = "its variables are" if shape else "it is"
@@ -64,14 +64,19 @@ def writing(store: Path, names: Iterable[str], *, shape: bool = False) -> Iterat
 @contextlib.contextmanager
 def publishing(store: Path) -> Iterator[None]:
     """Wait for the right to replace the root file of a store, which takes milliseconds."""
-    with _lock_file(store) as descriptor:
+    with _locks(store) as descriptor:
         fcntl.fcntl(descriptor, _WAIT_FOR_LOCK, _lock(fcntl.F_WRLCK, _ROOT))
         yield
 
 
+def lock_file(store: Path) -> Path:
+    """The lock file of a store, which lies beside it."""
+    return store.with_name(f".{store.name}.lock")
+
+
 @contextlib.contextmanager
-def _lock_file(store: Path) -> Iterator[int]:
-    path = store.with_name(f".{store.name}.lock")
+def _locks(store: Path) -> Iterator[int]:
+    path = lock_file(store)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:

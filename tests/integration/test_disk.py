@@ -84,6 +84,23 @@ def test_a_full_disk_leaves_the_former_cube(disk, small):
     assert sorted(p.name for p in disk.path.iterdir()) == ["ballast", "cube.zarr"]
 
 
+def test_a_full_disk_leaves_the_store_as_it_was_before_an_extension(disk, small):
+    first, second = small.isel(time=slice(6)), small.isel(time=slice(6, None))
+    store = lx.write_cube(first, disk.path / "cube.zarr", plan=small_plan(16, 8))
+    before = lx.open_cube(store).load()
+    disk.fill(100 * 1024)
+    with pytest.raises(StoreError, match=r"disk full while writing shard .*Free space, then run"):
+        lx.extend_cube(second, store, progress=False)
+    assert lx.open_cube(store).load().identical(before)
+    with pytest.raises(StoreError, match=r"disk full|No space left"):
+        lx.extend_cube(second, store, progress=False)
+    (disk.path / "ballast").unlink()
+    report = lx.extend_cube(second, store, progress=False)
+    assert report.skipped > 0
+    assert report.written + report.skipped == 24
+    assert lx.open_cube(store)["reflectance"].equals(small["reflectance"])
+
+
 def test_a_full_disk_leaves_the_former_map(disk, small):
     store = lx.write_cube(small, disk.path / "cube.zarr", plan=small_plan(16, 8))
     lx.write_variables(lx.classify(lx.open_cube(store), Noisy()), store, progress=False)
