@@ -173,11 +173,11 @@ class TestCatalogue:
 
 
 class TestStore:
-    @each_fault
+    @pytest.mark.parametrize("name", ["HTTP 503", "vanished", "truncated"])
     def test_a_hole_in_a_store_is_listed_and_filled_in_later(
-        self, few, http, undisturbed, tmp_path, fault, reason
+        self, few, http, undisturbed, tmp_path, name
     ):
-        break_one(http, fault)
+        break_one(http, FAULTS[name][0])
         store = tmp_path / "cube.zarr"
         lx.build_cube(load(few, on_error="mark"), store, plan=PLAN, progress=False)
         assert list(lx.unread_dates(store)["time"]) == [BROKEN_DATE]
