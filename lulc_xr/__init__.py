@@ -13,6 +13,10 @@ from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
+from lulc_xr.core.context import context_at
+from lulc_xr.core.context_scaling import ContextScaling, fit_context_scaling
+from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
+from lulc_xr.core.crosswalks import crosswalk, list_crosswalks
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     CubeError,
@@ -25,10 +29,16 @@ from lulc_xr.core.errors import (
     StoreError,
 )
 from lulc_xr.core.legend import Legend, LegendClass
+from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.build import build_cube
+from lulc_xr.cube.bioclim import bioclim
+from lulc_xr.cube.build import build_cube
+from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
+from lulc_xr.cube.climate_series import read_agera5, read_eobs
 from lulc_xr.cube.composite import composite
+from lulc_xr.cube.context import write_context
 from lulc_xr.cube.extend import extend_cube
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import open_cube, write_cube
@@ -37,8 +47,17 @@ from lulc_xr.cube.verify import Verification, verify
 from lulc_xr.cube.write import write_variables
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
+from lulc_xr.samples.elc10 import join_lucas, read_elc10
 from lulc_xr.samples.extract import extract_samples
+from lulc_xr.samples.filters import list_filters, quality_filter
 from lulc_xr.samples.folds import make_folds
+from lulc_xr.samples.lucas import read_lucas
+from lulc_xr.samples.lucas_labels import lucas_labels
+from lulc_xr.samples.regions import (
+    assign_raster_regions,
+    assign_regions,
+    group_biogeographical,
+)
 from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.versions import show_versions
 
@@ -61,6 +80,9 @@ __all__ = [
     "ChunkPlan",
     "Classifier",
     "ClearRule",
+    "ContextScaling",
+    "Crosswalk",
+    "CrosswalkRow",
     "CubeError",
     "EstimatorPredictor",
     "IncompleteMapWarning",
@@ -84,28 +106,49 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "as_predictor",
+    "assign_raster_regions",
+    "assign_regions",
+    "bioclim",
     "build_cube",
     "classify",
     "compare",
     "composite",
+    "context_at",
+    "crosswalk",
     "extend_cube",
     "extract_samples",
     "features_of",
     "fill_unread",
     "fit",
+    "fit_context_scaling",
+    "group_biogeographical",
+    "join_lucas",
+    "legend",
+    "list_crosswalks",
+    "list_filters",
+    "list_legends",
     "list_networks",
     "load_classifier",
     "load_stac",
+    "lucas_labels",
     "make_folds",
     "make_network",
     "mean_and_interval",
     "open_cube",
     "open_samples",
     "plotting",
+    "quality_filter",
+    "read_agera5",
+    "read_chelsa",
+    "read_elc10",
+    "read_eobs",
+    "read_lucas",
+    "read_worldclim",
     "show_versions",
     "testing",
     "unread_dates",
     "verify",
+    "write_context",
     "write_cube",
     "write_samples",
     "write_variables",

@@ -15,7 +15,7 @@ from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.dates import Dates, Fill
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import Predictor
-from lulc_xr.cube.composite import composite
+from lulc_xr.cube.composite import Weights, composite
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import write_cube
 from lulc_xr.cube.write import write_variables
@@ -61,10 +61,17 @@ class LulcAccessor:
         )
 
     def composite(
-        self, freq: str = "MS", method: str = "median", *, fill: Fill = "linear"
+        self,
+        freq: str = "MS",
+        method: str = "median",
+        *,
+        fill: Fill = "linear",
+        max_gap: int | None = None,
+        weights: Weights = None,
+        q: float | Sequence[float] | None = None,
     ) -> xr.Dataset:
         """Composites of this cube, lazily. See :func:`lulc_xr.composite`."""
-        return composite(self._cube, freq, method, fill=fill)
+        return composite(self._cube, freq, method, fill=fill, max_gap=max_gap, weights=weights, q=q)
 
     def extract_samples(
         self,

@@ -175,8 +175,13 @@ def check_cube(ds: xr.Dataset, *, bands: Sequence[str] | None = None) -> xr.Data
     _check_axes(ds)
     crs_of(ds)
     check_bands(ds, bands or ())
-    order: list[Any] = [*DIMS, *[d for d in ds.dims if d not in DIMS]]
-    return ds.transpose(*order, missing_dims="ignore")
+    # Maps and context keep the order of their own dimensions.
+    ordered = {
+        name: var.transpose(*[d for d in DIMS if d in var.dims])
+        for name, var in ds.data_vars.items()
+        if set(var.dims) <= set(DIMS)
+    }
+    return ds.assign(ordered)
 
 
 def check_bands(ds: xr.Dataset, bands: Sequence[str]) -> None:

@@ -13,8 +13,21 @@ from numpy.typing import NDArray
 from lulc_xr.core.errors import CubeError, ModelError, name_unknown
 
 Fill = Literal["linear"] | None
-METHODS = ("median", "mean")
-"""How the clear dates of one period become one composite."""
+METHODS = ("median", "mean", "medoid")
+"""How the clear dates of one period become one composite of a model's time axis."""
+
+PERIODS: Mapping[str, tuple[str, tuple[int, ...], int]] = {
+    "month": ("MS", (0,), 1),
+    "dekad": ("MS", (0, 10, 20), 1),
+    "season": ("3MS", (0,), 12),
+    "year": ("12MS", (0,), 1),
+}
+"""Periods by name: pandas offset, days after it at which periods begin, first month of a year.
+
+Dekads are those of agrometeorology: days 1-10, 11-20, and 21 to the end of the month.
+Seasons are meteorological: December to February, March to May, June to August, and
+September to November.
+"""
 
 _MONTHS_BEFORE_NAMING_SHIFTS = 7
 
@@ -31,26 +44,40 @@ class RegularDates:
     Parameters
     ----------
     freq : str
-        Pandas offset that starts a period, such as ``"MS"`` (12 a year) or ``"2MS"`` (6).
-    method : {"median", "mean"}
-        How the clear dates of a period become one value.
+        ``"month"``, ``"dekad"`` (36 a year), ``"season"`` (December to February, ...: needs
+        a `start_month` of 3, 6, 9 or 12) or ``"year"``; or a pandas offset that starts a
+        period, such as ``"MS"`` (12 a year) or ``"2MS"`` (6).
+    method : {"median", "mean", "medoid"}
+        How the clear dates of a period become one value (see :func:`lulc_xr.composite`).
     start_month : int
         Month (1-12) in which a mapped year begins. Years are named after the calendar
         year that holds most of their months (July: the year they begin in).
     fill : {"linear", None}
         ``"linear"`` interpolates empty periods in time, constant beyond the first and
         last; None leaves NaN.
+    max_gap : int, optional
+        Most days between the composites on both sides of a gap that is filled, and most
+        days beyond the first and last; longer gaps stay NaN. Default: no limit.
     """
 
     freq: str = "MS"
     method: str = "median"
     start_month: int = 1
     fill: Fill = "linear"
+    max_gap: int | None = None
 
     def __post_init__(self) -> None:
         _check_start_month(self.start_month)
         if self.method not in METHODS:
             raise ModelError(name_unknown("compositing method", self.method, METHODS))
+        if self.max_gap is not None:
+            if int(self.max_gap) != self.max_gap or self.max_gap < 1:
+                raise ModelError(f"max_gap={self.max_gap!r}: give whole days >= 1, or None.")
+            if self.fill is None:
+                raise ModelError(
+                    f"max_gap={self.max_gap} limits what fill='linear' interpolates, but fill is "
+                    "None. Pass fill='linear', or leave max_gap out."
+                )
         self.starts(2000)
 
     @property
@@ -61,19 +88,58 @@ class RegularDates:
     def starts(self, year: int) -> NDArray[np.datetime64]:
         """First day of every period of a mapped year, shape (period,)."""
         first, last = year_bounds(year, start_month=self.start_month)
+        offset, after, month = PERIODS.get(self.freq, (self.freq, (0,), self.start_month))
+        if self.freq == "season" and (self.start_month - month) % 3:
+            raise ModelError(
+                f"a year that begins in month {self.start_month} cuts a season (December to "
+                "February, March to May, ...) in two. Pass start_month=12, or 3, 6 or 9."
+            )
         try:
-            starts = pd.date_range(first, last, freq=self.freq, inclusive="left")
+            starts = pd.date_range(first, last, freq=offset, inclusive="left")
         except ValueError as error:
             raise ModelError(
                 f"freq {self.freq!r} is not a pandas offset ({error}). "
-                "Use 'MS' (months), '2MS', 'QS' or '10D'."
+                f"Use {', '.join(map(repr, PERIODS))}, or 'MS' (months), '2MS', 'QS', '10D'."
             ) from error
         if not len(starts) or starts[0] != pd.Timestamp(first):
             raise ModelError(
                 f"periods of freq {self.freq!r} do not begin on {first}. "
                 "Choose an offset that starts a period there, such as 'MS'."
             )
-        return starts.to_numpy().astype("datetime64[D]")
+        begun = starts.to_numpy().astype("datetime64[D]")
+        return np.asarray((begun[:, None] + np.array(after, "timedelta64[D]")).ravel())
+
+
+def period_edges(times: NDArray[np.datetime64], freq: str) -> NDArray[np.datetime64]:
+    """First days of all periods from the first to the last date, and the day after the last.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64
+        Dates, shape (time,), ascending.
+    freq : str
+        Period, as in :class:`RegularDates`; those that do not fit into a year (such as
+        ``"10D"``) begin anew with each year.
+
+    Returns
+    -------
+    ndarray of datetime64
+        Shape (period + 1,), whole days.
+
+    Examples
+    --------
+    >>> times = np.array(["2018-02-12", "2018-03-01"], "datetime64[ns]")
+    >>> [str(day) for day in period_edges(times, "dekad")]
+    ['2018-02-11', '2018-02-21', '2018-03-01', '2018-03-11']
+    """
+    start_month = PERIODS[freq][2] if freq in PERIODS else 1
+    axis = RegularDates(freq=freq, start_month=start_month)
+    day = np.asarray(times).astype("datetime64[D]")
+    first, last = year_of(day[[0, -1]], start_month=start_month)
+    starts = np.concatenate([axis.starts(year) for year in range(first, last + 1)])
+    edges = np.append(starts, year_bounds(int(last), start_month=start_month)[1])
+    begun = np.searchsorted(edges, day[[0, -1]], side="right")
+    return np.asarray(edges[begun[0] - 1 : begun[1] + 1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +178,11 @@ Dates = RegularDates | RawDates
 def dates_to_dict(dates: Dates) -> dict[str, Any]:
     """A time axis as JSON-able values."""
     kind = "regular" if isinstance(dates, RegularDates) else "raw"
-    return {"kind": kind, **asdict(dates)}
+    values = asdict(dates)
+    # Written where it is set only: what was made before it existed keeps its identity.
+    if values.get("max_gap", 0) is None:
+        del values["max_gap"]
+    return {"kind": kind, **values}
 
 
 def dates_from_dict(values: Mapping[str, Any]) -> Dates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.core.context_scaling import ContextScaling, context_of_samples
 from lulc_xr.core.dates import Dates, RawDates, dates_from_dict, dates_to_dict
 from lulc_xr.core.errors import ModelError, SampleError, name_unknown
 from lulc_xr.core.legend import Legend
@@ -58,6 +59,8 @@ class ModelSpec:
         Names of context variables (bioclimate) that it needs.
     scaling : Scaling or None
         Scaling of its bands, if it has one.
+    context_scaling : ContextScaling or None
+        Scaling of its context variables, if it has one; the engine gives raw values.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class ModelSpec:
     halo: int = 0
     context: tuple[str, ...] = ()
     scaling: Scaling | None = None
+    context_scaling: ContextScaling | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bands", tuple(self.bands))
@@ -86,9 +90,18 @@ class ModelSpec:
             raise ModelError(
                 f"scaling of {len(self.scaling.mean)} bands for a model of {len(self.bands)}."
             )
+        if len(set(self.context)) != len(self.context):
+            raise ModelError(f"context {self.context}: expected each variable once.")
+        if self.context_scaling and self.context_scaling.variables != self.context:
+            raise ModelError(
+                f"scaling of context {self.context_scaling.variables} for a model of context "
+                f"{self.context}. Fit it for these: lulc_xr.fit_context_scaling."
+            )
 
     @classmethod
-    def from_samples(cls, samples: xr.Dataset, *, halo: int = 0) -> ModelSpec:
+    def from_samples(
+        cls, samples: xr.Dataset, *, halo: int = 0, context: Sequence[str] = ()
+    ) -> ModelSpec:
         """Specification of a model that learns from these samples.
 
         Parameters
@@ -97,7 +110,16 @@ class ModelSpec:
             Samples as :func:`lulc_xr.extract_samples` gives them.
         halo : int
             Pixels of context that the model needs.
+        context : sequence of str
+            Names of context variables of the samples that the model needs, such as "bio01".
+
+        Raises
+        ------
+        SampleError
+            If the samples do not say how they were drawn, or lack this context.
         """
+        if context:
+            context_of_samples(samples, context)
         if "dates" not in samples.attrs or "tasks" not in samples.attrs:
             raise SampleError(
                 "these samples do not say how they were drawn (attributes 'dates' and 'tasks'). "
@@ -108,11 +130,17 @@ class ModelSpec:
             legends={t: Legend.from_flags(samples[t].attrs) for t in tasks_of(samples)},
             dates=dates_of(samples),
             halo=halo,
+            context=tuple(context),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-able values."""
         scaling = self.scaling and {"mean": list(self.scaling.mean), "std": list(self.scaling.std)}
+        # Models of before there was context have no such entry; their hashes stay as they are.
+        context_scaling = self.context_scaling and {
+            "mean": list(self.context_scaling.mean),
+            "std": list(self.context_scaling.std),
+        }
         return {
             "bands": list(self.bands),
             "legends": {task: legend.to_dict() for task, legend in self.legends.items()},
@@ -120,19 +148,25 @@ class ModelSpec:
             "halo": self.halo,
             "context": list(self.context),
             "scaling": scaling,
+            **({"context_scaling": context_scaling} if context_scaling else {}),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
         """The specification from what :meth:`to_dict` gave."""
-        scaling = values["scaling"]
+        scaling, of_context = values["scaling"], values.get("context_scaling")
+        context = tuple(values["context"])
         return cls(
             bands=tuple(values["bands"]),
             legends={t: Legend.from_dict(v) for t, v in values["legends"].items()},
             dates=dates_from_dict(values["dates"]),
             halo=int(values["halo"]),
-            context=tuple(values["context"]),
+            context=context,
             scaling=scaling and Scaling(mean=tuple(scaling["mean"]), std=tuple(scaling["std"])),
+            context_scaling=of_context
+            and ContextScaling(
+                variables=context, mean=tuple(of_context["mean"]), std=tuple(of_context["std"])
+            ),
         )
 
 
@@ -176,7 +210,8 @@ class Predictor(Protocol):
         days : ndarray of int32
             Day of the mapped year (0-based) of each date, shape (time,).
         context : mapping or None
-            Context variables by name.
+            The context variables of the spec by name, raw, each of shape (y, x); NaN where
+            there is none, and the engine maps those pixels to fill. None without such.
 
         Returns
         -------

@@ -11,6 +11,7 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle
 
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.context import CONTEXT_DIMS, CONTEXT_GRID_MAPPING
 from lulc_xr.core.cube import CLEAR_ENCODING, REFLECTANCE_ENCODING
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.georeference import GRID_MAPPING
@@ -42,6 +43,8 @@ def create_array(
     attrs = {k: _plain(v) for k, v in {**var.attrs, **cf}.items() if k not in ("coordinates",)}
     if {"y", "x"} <= set(var.dims):
         attrs["grid_mapping"] = GRID_MAPPING
+    elif set(CONTEXT_DIMS) <= set(var.dims):
+        attrs["grid_mapping"] = CONTEXT_GRID_MAPPING
     shuffle = BloscShuffle.bitshuffle if dtype.itemsize > 1 else BloscShuffle.noshuffle
     return group.create_array(
         name,

@@ -31,6 +31,14 @@ Crs = Annotated[
         help="Reference system of x and y in a table, such as EPSG:4326; the cube's by default."
     ),
 ]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        help="Quality filter of LUCAS points: pflugmacher_2019, in_situ, on_the_point, "
+        "parcel_half_hectare, or several with '+'.",
+    ),
+]
 
 
 def _job(module: str) -> Any:
@@ -101,7 +109,10 @@ def sample(
     store: Store,
     points: Annotated[
         Path,
-        typer.Argument(help="Labelled points: .gpkg, .geojson, .parquet, or .csv with x and y."),
+        typer.Argument(
+            help="Labelled points: .gpkg, .geojson, .shp, .parquet, or .csv with x and y; or a "
+            "file of LUCAS (--labels lc1 or lu1)."
+        ),
     ],
     *,
     out: Annotated[Path, typer.Option(help="Store of the samples, such as samples.zarr.")],
@@ -110,7 +121,8 @@ def sample(
         str | None,
         typer.Option(
             help="Legend of the labels: a .json file, or a variable of the store that has one. By "
-            "default the names in the column, or the legend of the store's only labelled map."
+            "default the names in the column, or the legend of the store's only labelled map. "
+            "For LUCAS a name such as worldcover or lucas_lc1_level2; by default level 1."
         ),
     ] = None,
     crs: Crs = None,
@@ -127,16 +139,21 @@ def sample(
     year: Annotated[
         int | None, typer.Option(help="Mapped year, if the cube covers several.")
     ] = None,
+    filter_: Filter = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the samples.")] = False,
 ) -> None:
     """Draw samples of a cube at labelled points, to train a network with.
 
+    Points of the LUCAS survey are read as Eurostat and JRC publish them.
+
     Example: [cyan]lulc-xr sample area.zarr points.gpkg --labels class --out samples.zarr[/]
+
+    Example: [cyan]lulc-xr sample area.zarr EU_2018.csv --labels lc1 --out samples.zarr[/]
     """
     dates = {"freq": freq, "start_month": start_month, "raw_dates": raw_dates}
     _job("sampling").sample_store(
         store, points, out, labels=labels, legend=legend, crs=crs, year=year,
-        overwrite=overwrite, **dates,
+        quality=filter_, overwrite=overwrite, **dates,
     )  # fmt: skip
 
 
@@ -228,14 +245,25 @@ def evaluate(
     crs: Crs = None,
     task: Task = "land_cover",
     year: Annotated[int | None, typer.Option(help="Mapped year; the last by default.")] = None,
+    filter_: Filter = None,
     json: Json = None,
 ) -> None:
     """Compare a class map with what is known to be true: overall, macro F1, each class.
 
+    With --filter the figures at all points and at those that pass stand side by side.
+
     Example: [cyan]lulc-xr evaluate area.zarr --reference test_points.gpkg --labels class[/]
     """
     _job("judging").evaluate_store(
-        store, reference, mask=mask, labels=labels, crs=crs, task=task, year=year, json_path=json
+        store,
+        reference,
+        mask=mask,
+        labels=labels,
+        crs=crs,
+        task=task,
+        year=year,
+        quality=filter_,
+        json_path=json,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from lulc_xr.core.georeference import affine_of
 from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.cube.store import open_cube
 from lulc_xr.cube.verify import verify
-from lulc_xr.jobs.point_files import POINT_FILES, read_point_file
+from lulc_xr.jobs.point_files import PASSES, POINT_FILES, describe_filter, read_point_file
 from lulc_xr.jobs.terminal import console
 from lulc_xr.samples.points import read_points
 
@@ -35,9 +36,13 @@ def evaluate_store(
     crs: str | None = None,
     task: str = "land_cover",
     year: int | None = None,
+    quality: str | None = None,
     json_path: Path | None = None,
 ) -> Accuracy:
     """Print the agreement of a store's class map with a reference.
+
+    With a quality filter it is printed twice, at all points and at those that pass: a filter
+    keeps the easier points, so that its figure alone would flatter the map.
 
     Parameters
     ----------
@@ -53,22 +58,36 @@ def evaluate_store(
         Name of the class map.
     year : int, optional
         Mapped year; by default the last.
+    quality : str, optional
+        Name of a quality filter of points of LUCAS.
     json_path : Path, optional
         Where to write all figures.
 
     Returns
     -------
     Accuracy
+        At all points, whatever the filter.
     """
     cube = open_cube(store)
     predicted = _map_of(cube, task, year)
+    mapped_year = int(predicted["year"])
+    predicted = predicted.drop_vars("year")
     legend = Legend.from_flags(predicted.attrs)
     where = _grid(cube, mask, what="mask") != 0 if mask else None
+    title = f"{task} of {store} against {reference}"
+    passed: Accuracy | None = None
     if Path(reference).suffix.lower() in POINT_FILES:
-        predicted, true = _at_points(
-            cube, predicted, Path(reference), legend, labels=labels, crs=crs, mask=where
+        points = _at_points(
+            cube, predicted, Path(reference), legend, labels=labels, crs=crs, mask=where,
+            quality=quality, year=mapped_year,
+        )  # fmt: skip
+        result = accuracy(points.mapped, points.true, legend=legend)
+        if points.passes is not None:
+            passed = accuracy(points.mapped, points.true, legend=legend, mask=points.passes)
+    elif quality is not None:
+        raise SampleError(
+            f"filter {quality!r} judges points of LUCAS, and {reference!r} is no file of points."
         )
-        result = accuracy(predicted, true, legend=legend)
     else:
         true = _grid(cube, reference, what="reference")
         result = accuracy(predicted, true, legend=legend, mask=where)
@@ -76,11 +95,26 @@ def evaluate_store(
         raise SampleError(
             f"nothing to compare: reference {reference!r} has no label where the mask counts."
         )
-    title = f"{task} of {store} against {reference}"
-    console().print(format_accuracy(result, title=title))
+    _show(result, passed, title=title, quality=quality)
     if json_path is not None:
-        json_path.write_text(json.dumps(result.to_dict(), indent=1), encoding="utf-8")
+        figures = result.to_dict()
+        if passed is not None:
+            figures["filtered"] = {"filter": quality, **passed.to_dict()}
+        json_path.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return result
+
+
+def _show(result: Accuracy, passed: Accuracy | None, *, title: str, quality: str | None) -> None:
+    screen = console()
+    if passed is None:
+        screen.print(format_accuracy(result, title=title))
+        return
+    screen.print(format_accuracy(result, title=f"{title}, all points"))
+    screen.print(format_accuracy(passed, title=f"{title}, points that pass {quality}"))
+    screen.print(
+        f"overall accuracy {result.overall:.3f} at all {result.total:g} points, "
+        f"{passed.overall:.3f} at the {passed.total:g} that pass {quality}"
+    )
 
 
 def verify_store(store: Path) -> bool:
@@ -128,7 +162,7 @@ def _map_of(cube: xr.Dataset, task: str, year: int | None) -> xr.DataArray:
     known = [int(y) for y in cube["year"].values]
     if year is not None and year not in known:
         raise CubeError(name_unknown("mapped year", year, map(str, known)))
-    return cube[task].sel(year=known[-1] if year is None else year).drop_vars("year")
+    return cube[task].sel(year=known[-1] if year is None else year)
 
 
 def _grid(cube: xr.Dataset, name: str, *, what: str) -> xr.DataArray:
@@ -164,6 +198,15 @@ def _read_raster(cube: xr.Dataset, path: Path) -> xr.DataArray:
     return xr.DataArray(values, dims=("y", "x"), coords={"y": cube["y"], "x": cube["x"]})
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """Mapped and true class ids of points, and which pass a filter, each of shape (sample,)."""
+
+    mapped: xr.DataArray
+    true: xr.DataArray
+    passes: xr.DataArray | None
+
+
 def _at_points(
     cube: xr.Dataset,
     predicted: xr.DataArray,
@@ -173,9 +216,14 @@ def _at_points(
     labels: str,
     crs: str | None,
     mask: xr.DataArray | None,
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """Mapped and true class ids of points, shape (sample,)."""
-    table, known = read_point_file(path, cube, labels=labels, legend=str(predicted.name), crs=crs)
+    quality: str | None,
+    year: int,
+) -> _Judged:
+    table, known = read_point_file(
+        path, cube, labels=labels, legend=str(predicted.name), crs=crs, quality=quality, year=year
+    )
+    if quality is not None:
+        console().print(describe_filter(table))
     points = read_points(table, crs=crs_of(cube), labels=labels, legend=known)
     step_x, _, left, _, step_y, top = affine_of(cube)
     row, column = (points.y - top) / step_y, (points.x - left) / step_x
@@ -194,4 +242,7 @@ def _at_points(
     outside = int((~inside).sum())
     if outside:
         console().print(f"[yellow]note:[/] {outside} of {inside.size} points lie outside the cube")
-    return mapped, true
+    passes = None
+    if quality is not None:
+        passes = xr.DataArray(table[PASSES].to_numpy()[inside], dims="sample")
+    return _Judged(mapped=mapped, true=true, passes=passes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -13,21 +14,34 @@ import xarray as xr
 
 from lulc_xr.core.errors import LegendError, SampleError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS, Legend
-from lulc_xr.samples.points import Points
+from lulc_xr.jobs.lucas_files import is_survey, read_survey
+from lulc_xr.samples.filters import quality_filter
 
-POINT_FILES = (".gpkg", ".geojson", ".json", ".parquet", ".csv")
+POINT_FILES = (".gpkg", ".geojson", ".json", ".parquet", ".csv", ".shp")
 """Suffixes of files that hold points."""
+
+PASSES = "passes_filter"
+"""Column that says which points pass a quality filter."""
 
 
 def read_point_file(
-    path: Path, cube: xr.Dataset, *, labels: str, legend: str | None, crs: str | None
-) -> tuple[Points, Legend]:
+    path: Path,
+    cube: xr.Dataset,
+    *,
+    labels: str,
+    legend: str | None,
+    crs: str | None,
+    quality: str | None = None,
+    year: int | None = None,
+) -> tuple[pd.DataFrame, Legend]:
     """Labelled points, their labels as class ids in column `labels`, and the legend.
 
     Parameters
     ----------
     path : Path
-        GeoPackage, GeoJSON, (Geo)Parquet, or CSV with columns x and y.
+        GeoPackage, GeoJSON, shapefile, (Geo)Parquet, or CSV with columns x and y; or a file of
+        LUCAS in any of its dialects, when `labels` is lc1 or lu1 (or land_cover or land_use, and
+        the file has no such column): each visit at the theoretical location of its point.
     cube : xr.Dataset
         May give the legend.
     labels : str
@@ -35,9 +49,14 @@ def read_point_file(
     legend : str or None
         A JSON file (what ``Legend.to_dict`` gives), or a variable of the cube that has CF
         flags. None: names in the column become a legend of their own; ids are those of the
-        only variable of the cube that has flags.
+        only variable of the cube that has flags. For LUCAS also the name of a legend that its
+        codes lead to; None: its level 1.
     crs : str or None
         Reference system of x and y in a table; None: the cube's.
+    quality : str or None
+        Name of a quality filter; column ``passes_filter`` says which points pass.
+    year : int or None
+        Mapped year, to which the nearest campaign of LUCAS is taken.
 
     Raises
     ------
@@ -46,11 +65,14 @@ def read_point_file(
     LegendError
         If there is no legend, or a label is not part of it.
     """
-    table = _read(path, crs)
+    if is_survey(_columns(path), labels):
+        points, ids, known = read_survey(path, cube, labels=labels, legend=legend, year=year)
+        return _judge(points, quality).assign(**{labels: ids}), known
+    table = _judge(_read(path, crs), quality)
     if labels not in table.columns:
-        known = [str(name) for name in table.columns if name != "geometry"]
+        names = [str(name) for name in table.columns if name not in ("geometry", PASSES)]
         raise SampleError(
-            f"{str(path)!r}: {name_unknown('column', labels, known)} "
+            f"{str(path)!r}: {name_unknown('column', labels, names)} "
             "Name the one that holds the labels: --labels COLUMN."
         )
     column = table[labels]
@@ -61,7 +83,8 @@ def read_point_file(
     return table, found
 
 
-def _read(path: Path, crs: str | None) -> pd.DataFrame:
+def _columns(path: Path) -> list[str]:
+    """Names of the columns of a file, without reading the rest of it."""
     kind = path.suffix.lower()
     if kind not in POINT_FILES:
         raise SampleError(
@@ -72,6 +95,44 @@ def _read(path: Path, crs: str | None) -> pd.DataFrame:
         raise SampleError(f"there is no file {str(path)!r}; check the path of the points.")
     try:
         if kind == ".csv":
+            return list(pd.read_csv(path, nrows=0, sep=None, engine="python").columns)
+        if kind == ".parquet":
+            return list(pyarrow.parquet.read_schema(path).names)
+        return list(geopandas.read_file(path, rows=1).columns)
+    except csv.Error:
+        # One column only, so that nothing shows what parts them.
+        return []
+    except (ValueError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> SampleError:
+    return SampleError(f"{str(path)!r} cannot be read as {path.suffix.lower()[1:]}: {error}.")
+
+
+def _judge(table: pd.DataFrame, quality: str | None) -> pd.DataFrame:
+    """The points, with a column that says which pass the filter."""
+    if quality is None:
+        return table
+    passed = quality_filter(table, quality)
+    judged = table.assign(**{PASSES: passed})
+    judged.attrs = {**table.attrs, PASSES: passed.attrs}
+    return judged
+
+
+def describe_filter(table: pd.DataFrame) -> str:
+    """How many points pass the filter, fail it, and do not say."""
+    counts = table.attrs[PASSES]
+    return (
+        f"filter {counts['filter']}: {counts['passed']} of {len(table)} points pass, "
+        f"{counts['failed']} fail, and {counts['unknown']} do not say enough"
+    )
+
+
+def _read(path: Path, crs: str | None) -> pd.DataFrame:
+    kind = path.suffix.lower()
+    try:
+        if kind == ".csv":
             table = pd.read_csv(path)
         elif kind == ".parquet":
             geo = b"geo" in (pyarrow.parquet.read_schema(path).metadata or {})
@@ -79,7 +140,7 @@ def _read(path: Path, crs: str | None) -> pd.DataFrame:
         else:
             table = geopandas.read_file(path)
     except (ValueError, RuntimeError) as error:
-        raise SampleError(f"{str(path)!r} cannot be read as {kind[1:]}: {error}.") from error
+        raise _unreadable(path, error) from error
     if isinstance(table, geopandas.GeoDataFrame) or crs is None:
         return table
     missing = [name for name in ("x", "y") if name not in table]

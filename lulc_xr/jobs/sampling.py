@@ -9,10 +9,10 @@ import xarray as xr
 from rich.table import Table
 
 from lulc_xr.core.dates import Dates, RawDates, RegularDates
-from lulc_xr.core.errors import StoreError
+from lulc_xr.core.errors import SampleError, StoreError
 from lulc_xr.core.legend import Legend
 from lulc_xr.cube.store import open_cube
-from lulc_xr.jobs.point_files import read_point_file
+from lulc_xr.jobs.point_files import PASSES, describe_filter, read_point_file
 from lulc_xr.jobs.terminal import console
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.store import write_samples
@@ -30,6 +30,7 @@ def sample_store(
     start_month: int = 1,
     raw_dates: int | None = None,
     year: int | None = None,
+    quality: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Draw samples at the points of a file, write them, and print how many of each class.
@@ -44,6 +45,8 @@ def sample_store(
         Time axis: composites of `freq`, or with `raw_dates` the cube's own dates, at most so many.
     year : int, optional
         Mapped year.
+    quality : str, optional
+        Name of a quality filter: only points that pass are drawn.
     overwrite : bool
         Replace samples that are there.
     """
@@ -55,9 +58,18 @@ def sample_store(
         dates = RawDates(maximum=raw_dates, start_month=start_month)
     screen = console()
     cube = open_cube(store)
-    table, known = read_point_file(points, cube, labels=labels, legend=legend, crs=crs)
+    table, known = read_point_file(
+        points, cube, labels=labels, legend=legend, crs=crs, quality=quality, year=year
+    )
+    if quality is not None:
+        screen.print(describe_filter(table))
+        table = table[table[PASSES]]
+        if table.empty:
+            raise SampleError(f"no point of {str(points)!r} passes filter {quality!r}.")
     with screen.status(f"reading the series of {len(table)} points"):
         samples = extract_samples(cube, table, dates=dates, labels=labels, legend=known, year=year)
+        if quality is not None:
+            samples.attrs["quality_filter"] = quality
         write_samples(samples, out, overwrite=overwrite)
     screen.print(count_table(samples["land_cover"]))
     screen.print(f"{samples.sizes['sample']} samples in [bold]{out}[/]")

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import SampleError, name_unknown
 from lulc_xr.core.model import ModelSpec, Predictor
 from lulc_xr.core.probability import entropy, most_probable
@@ -39,7 +40,11 @@ def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
     """
     reflectance = select_bands(samples, model.spec)
     series = reflectance.transpose("time", "band", "sample").values.astype(np.float32)
-    given = model.predict_block(series[..., None], sample_days(samples), None)
+    around = None
+    if model.spec.context:
+        values, names = context_of_samples(samples, model.spec.context)
+        around = dict(zip(names, values[..., None], strict=True))
+    given = model.predict_block(series[..., None], sample_days(samples), around)
     by_task: Mapping[str, NDArray[np.float32]] = (
         given if isinstance(given, Mapping) else {next(iter(model.spec.legends)): given}
     )

@@ -20,6 +20,9 @@ from lulc_xr.core.legend import FILL_CLASS
 from lulc_xr.core.model import ModelSpec, Predictor
 from lulc_xr.core.probability import check_probabilities, entropy, fill_unseen, most_probable
 
+Context = Mapping[str, NDArray[np.float32]]
+"""Context variables of a block by name, each of shape (y, x)."""
+
 PATCH_PIXELS = 4096
 """Pixels of a patch without halo: its series stay in the processor's cache."""
 
@@ -85,12 +88,15 @@ class Block:
         Shape (time, y, x), with halo.
     window : Window
         The block's rectangle, and its halo.
+    context : mapping of str to ndarray of float32, or None
+        Context variables, each of shape (y, x), with halo; NaN where there is none.
     """
 
     pixels: NDArray[Any]
     decode: Callable[[NDArray[Any]], NDArray[np.float32]]
     clear: NDArray[np.uint8] | None
     window: Window
+    context: Context | None = None
 
     def series(
         self, patch: Window, *, spec: ModelSpec, year: YearDates
@@ -102,6 +108,12 @@ class Block:
             values = values.copy()
         clear = None if self.clear is None else self.clear[:, rows, columns]
         return prepare_series(values, clear, dates=spec.dates, year=year)
+
+    def context_of(self, patch: Window) -> Context | None:
+        """Context of a patch with its halo."""
+        if self.context is None:
+            return None
+        return {name: v[patch.outer_y, patch.outer_x] for name, v in self.context.items()}
 
 
 def predict_block(
@@ -140,6 +152,10 @@ def predict_block(
     checked = False
     for patch in patches(block.window, halo=spec.halo, pixels=size):
         series, seen = block.series(patch, spec=spec, year=year)
+        context = block.context_of(patch)
+        for values in (context or {}).values():
+            # Without context nothing is known of a pixel that a model of context could use.
+            seen = seen & np.isfinite(values)
         inner = patch.inner
         visible = seen[inner]
         if not visible.any():
@@ -148,10 +164,10 @@ def predict_block(
             check_scale(series)
             checked = True
         if probe is not None and seen.sum() >= probe.pixels:
-            _compare(probe, predictor, series, days, seen=seen)
+            _compare(probe, predictor, series, days, seen=seen, context=context)
         if spec.dates.fill and not seen.all():
             np.nan_to_num(series, copy=False, nan=0.0)
-        found = by_task(predictor.predict_block(series, days, None), spec)
+        found = by_task(predictor.predict_block(series, days, context), spec)
         where = (
             slice(patch.y.start - origin[0].start, patch.y.stop - origin[0].start),
             slice(patch.x.start - origin[1].start, patch.x.stop - origin[1].start),
@@ -214,11 +230,12 @@ def _compare(
     days: NDArray[np.int32],
     *,
     seen: NDArray[np.bool_],
+    context: Context | None,
 ) -> None:
     """Once per model and process: compare the fast precision with float32 on real pixels."""
     with _probe_lock:
         if probe.identity not in _probed:
-            check_agreement(probe.reference, predictor, series, days, seen=seen)
+            check_agreement(probe.reference, predictor, series, days, seen=seen, context=context)
             _probed.add(probe.identity)
 
 
@@ -229,6 +246,7 @@ def check_agreement(
     days: NDArray[np.int32],
     *,
     seen: NDArray[np.bool_],
+    context: Context | None = None,
 ) -> float:
     """Share of classes that two precisions of a model have in common; refuses a low one.
 
@@ -242,6 +260,8 @@ def check_agreement(
         Shape (time,).
     seen : ndarray of bool
         Shape (y, x); only these pixels count.
+    context : mapping or None
+        Context variables by name, each of shape (y, x).
 
     Returns
     -------
@@ -254,8 +274,8 @@ def check_agreement(
         If it is below 99.9 %.
     """
     block = np.nan_to_num(series) if reference.spec.dates.fill else series
-    exact = by_task(reference.predict_block(block, days, None), reference.spec)
-    fast = by_task(predictor.predict_block(block, days, None), predictor.spec)
+    exact = by_task(reference.predict_block(block, days, context), reference.spec)
+    fast = by_task(predictor.predict_block(block, days, context), predictor.spec)
     shares = {
         task: float((exact[task].argmax(0) == fast[task].argmax(0))[seen].mean()) for task in exact
     }

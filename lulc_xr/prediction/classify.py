@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import dask.array as da
@@ -28,6 +28,7 @@ from lulc_xr.core.model import (
     check_predictor,
 )
 from lulc_xr.prediction.block import Block, Outputs, Probe, predict_block, probe_pixels
+from lulc_xr.prediction.context import ContextSource, make_context
 from lulc_xr.prediction.loading import load_once, make_reference
 from lulc_xr.prediction.sources import Source, make_source
 from lulc_xr.prediction.variables import map_dataset
@@ -45,6 +46,7 @@ class _YearJob:
     exact: PredictorReference | None
     reflectance: Source
     clear: Source | None
+    context: ContextSource | None
     halo: int
     shape: tuple[int, int]
     shard: tuple[int, int]
@@ -52,16 +54,20 @@ class _YearJob:
     outputs: Outputs
 
     def run(self, rows: slice, columns: slice, *chunks: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """All variables of one shard; `chunks` are the inputs of both sources, in order."""
+        """All variables of one shard; `chunks` are the inputs of all sources, in order."""
         place = window(rows, columns, halo=self.halo, shape=self.shape)
-        split_at = len(self.reflectance.inputs(place.outer_y, place.outer_x))
+        outer = (place.outer_y, place.outer_x)
+        given = iter(chunks)
+        parts = [
+            list(islice(given, len(s.inputs(*outer)))) if s else []
+            for s in (self.reflectance, self.clear, self.context)
+        ]
         try:
             block = Block(
-                pixels=self.reflectance.read(place.outer_y, place.outer_x, chunks[:split_at]),
+                pixels=self.reflectance.read(*outer, parts[0]),
                 decode=self.reflectance.decode,
-                clear=None
-                if self.clear is None
-                else self.clear.read(place.outer_y, place.outer_x, chunks[split_at:]),
+                clear=self.clear.read(*outer, parts[1]) if self.clear else None,
+                context=self.context.read(*outer, parts[2]) if self.context else None,
                 window=place,
             )
             return predict_block(
@@ -90,8 +96,8 @@ class _YearJob:
     def inputs(self, rows: slice, columns: slice) -> list[Any]:
         """Keys of the chunks that the task of one shard needs."""
         place = window(rows, columns, halo=self.halo, shape=self.shape)
-        found = self.reflectance.inputs(place.outer_y, place.outer_x)
-        return found + (self.clear.inputs(place.outer_y, place.outer_x) if self.clear else [])
+        sources = (self.reflectance, self.clear, self.context)
+        return [key for s in sources if s for key in s.inputs(place.outer_y, place.outer_x)]
 
 
 def classify(
@@ -129,7 +135,8 @@ def classify(
     Returns
     -------
     xr.Dataset
-        Per task ``<task>(year, y, x)`` uint8 (255: no clear date), ``<task>_entropy`` float32,
+        Per task ``<task>(year, y, x)`` uint8 (255: no clear date, or the model needs context
+        and the pixel has none, such as out at sea), ``<task>_entropy`` float32,
         ``<task>_probability(year, class, y, x)`` float32 (``<task>_class`` for tasks other than
         land_cover, each with a legend of its own); `y` and `x` as in `ds`.
 
@@ -152,7 +159,8 @@ def classify(
     plans = [plan_year(times, spec.dates, year=year) for year in mapped]
     shape = (cube.sizes["y"], cube.sizes["x"])
     side = (shard, shard) if shard else _shard_side(cube["reflectance"])
-    dependencies: list[da.Array] = []
+    context, around = make_context(cube, spec.context)
+    dependencies: list[da.Array] = [] if around is None else [around]
     jobs = []
     for plan in plans:
         reflectance, clear, needed = _sources(cube, spec, plan)
@@ -163,6 +171,7 @@ def classify(
                 exact=exact,
                 reflectance=reflectance,
                 clear=clear,
+                context=context,
                 halo=spec.halo,
                 shape=shape,
                 shard=(min(side[0], shape[0]), min(side[1], shape[1])),
@@ -230,8 +239,10 @@ def _identity(
     jobs: Sequence[_YearJob], reference: PredictorReference, spec: ModelSpec, side: Any
 ) -> str:
     """All that decides the values, as text: the model, the inputs, the settings."""
+    context = jobs[0].context
     return json.dumps(
-        {
+        ({"context": context.identity} if context else {})
+        | {
             "model": reference.content_hash,
             "precision": reference.precision,
             "spec": spec.to_dict(),

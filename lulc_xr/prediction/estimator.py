@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import ModelError
 from lulc_xr.core.model import ModelSpec
 
@@ -16,7 +17,8 @@ from lulc_xr.core.model import ModelSpec
 class EstimatorPredictor:
     """A fitted scikit-learn classifier that classifies cubes.
 
-    The features of a pixel are its series, flattened as (time, band).
+    The features of a pixel are its series, flattened as (time, band), and then the context
+    variables of the spec, raw.
 
     Parameters
     ----------
@@ -68,14 +70,23 @@ class EstimatorPredictor:
         """Class probabilities (class, y, x) of a block (time, band, y, x)."""
         time, band, y, x = pixels.shape
         features = pixels.reshape(time * band, y * x).T
+        if self.spec.context:
+            features = np.concatenate([features, self._context(context).reshape(-1, y * x).T], 1)
         found = self.estimator.predict_proba(np.ascontiguousarray(features))
         made = np.zeros((len(self.legend), y * x), np.float32)
         made[self._columns] = np.asarray(found, np.float32).T
         return made.reshape(len(self.legend), y, x)
 
+    def _context(self, context: Mapping[str, NDArray[np.float32]] | None) -> NDArray[np.float32]:
+        missing = [name for name in self.spec.context if name not in (context or {})]
+        if context is None or missing:
+            raise ModelError(f"the estimator needs context {', '.join(missing)}; it was not given.")
+        # Pixels without context become fill; many estimators refuse NaN.
+        return np.nan_to_num(np.stack([context[name] for name in self.spec.context]), nan=0.0)
+
 
 def features_of(
-    samples: xr.Dataset, task: str = "land_cover"
+    samples: xr.Dataset, task: str = "land_cover", *, context: Sequence[str] = ()
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Features and labels of samples for scikit-learn.
 
@@ -85,13 +96,19 @@ def features_of(
         Samples over (sample, time, band).
     task : str
         Name of the label variable.
+    context : sequence of str
+        Context variables that follow the series, such as ("bio01", "bio12"): those of the spec.
 
     Returns
     -------
     features : ndarray of float32
-        Shape (sample, time * band), in the order :class:`EstimatorPredictor` uses.
+        Shape (sample, time * band + context), in the order :class:`EstimatorPredictor` uses.
     labels : ndarray of uint8
         Class ids, shape (sample,).
     """
     series = samples["reflectance"].transpose("sample", "time", "band").values
-    return series.reshape(len(series), -1).astype(np.float32), samples[task].values.astype(np.uint8)
+    features = series.reshape(len(series), -1).astype(np.float32)
+    if context:
+        around, _ = context_of_samples(samples, context)
+        features = np.concatenate([features, around.T], axis=1)
+    return features, samples[task].values.astype(np.uint8)

@@ -58,7 +58,8 @@ def extract_samples(
     dates : RegularDates or RawDates, optional
         Time axis of the model to train. Default: monthly medians, gaps filled.
     labels : str, or mapping of task to (column, Legend), optional
-        Column of the labels (class ids; 255 or missing: no label). Default: ``land_cover``.
+        Column of the labels (class ids; 255 or missing: no label). Default: the tasks whose
+        legends the points carry (:func:`lulc_xr.lucas_labels`), or ``land_cover``.
     legend : Legend, optional
         Legend of a single task. Default: the one that the points carry
         (``points.attrs["legend"]``, or CF flags in a Dataset).

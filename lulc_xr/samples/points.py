@@ -60,7 +60,8 @@ def read_points(points: Points, *, crs: str, labels: Labels, legend: Legend | No
     crs : str
         Well-known text of the cube's reference system.
     labels : str, mapping of task to (column, Legend), or None
-        Where the labels are; None: column ``land_cover``.
+        Where the labels are; None: the tasks whose legends the points carry
+        (``attrs["legends"]`` of a table), or column ``land_cover``.
     legend : Legend or None
         Legend of a single task; None: the one that the points carry.
 
@@ -72,6 +73,10 @@ def read_points(points: Points, *, crs: str, labels: Labels, legend: Legend | No
         If there is no legend, or a label is not part of it.
     """
     table, carried = _columns(points)
+    if labels is None and legend is None and isinstance(points, pd.DataFrame):
+        # Points of several tasks carry the legend of each.
+        several = points.attrs.get("legends") or {}
+        labels = {task: (task, Legend.from_dict(d)) for task, d in several.items()} or None
     x, y = _positions(points, table, crs)
     tasks = _tasks(labels, legend, carried)
     found = {task: _labels(table, column, known) for task, (column, known) in tasks.items()}

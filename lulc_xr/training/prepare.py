@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from lulc_xr.core.context_scaling import fit_context_scaling
 from lulc_xr.core.errors import SampleError
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import ModelSpec, Scaling
@@ -96,12 +97,12 @@ def check_gaps(samples: xr.Dataset, *, network: str) -> None:
 
 
 def with_scaling(spec: ModelSpec, samples: xr.Dataset) -> ModelSpec:
-    """The specification with mean and standard deviation of each band over training samples.
+    """The specification with the scaling of its bands and its context over training samples.
 
     Raises
     ------
     SampleError
-        If a band is constant.
+        If a band is constant, or a variable of the context is constant or missing.
     """
     values = samples["reflectance"].transpose("band", ...).values.astype(np.float64)
     flat = values.reshape(len(spec.bands), -1)
@@ -119,6 +120,7 @@ def with_scaling(spec: ModelSpec, samples: xr.Dataset) -> ModelSpec:
             mean=tuple(float(v) for v in mean.astype(np.float32)),
             std=tuple(float(v) for v in std.astype(np.float32)),
         ),
+        context_scaling=fit_context_scaling(samples, spec.context) if spec.context else None,
     )
 
 

@@ -76,9 +76,12 @@ def test_raw_dates_keep_their_days():
         (lambda: RegularDates(start_month=13), "start_month 13 is not a month; give 1 to 12"),
         (
             lambda: RegularDates(method="mode"),
-            "unknown compositing method 'mode'.*median, mean|mean",
+            "unknown compositing method 'mode'.*medoid",
         ),
-        (lambda: RegularDates(freq="banana"), "'banana' is not a pandas offset.*Use 'MS'"),
+        (
+            lambda: RegularDates(freq="banana"),
+            "'banana' is not a pandas offset.*Use 'month', 'dekad', 'season', 'year'",
+        ),
         (lambda: RegularDates(freq="QS", start_month=2), "do not begin on 2000-02-01"),
         (lambda: RawDates(maximum=3, minimum=4), "minimum 4 and maximum 3.*1 <= minimum"),
         (lambda: RawDates(maximum=0), "expected 1 <= minimum <= maximum"),

@@ -52,6 +52,18 @@ def cli():
     return run_cli
 
 
+@pytest.fixture(scope="session")
+def cli_once():
+    """The same for fixtures that outlive a test: it must succeed."""
+
+    def run(*arguments):
+        told = run_cli(*arguments)
+        assert told.exit_code == 0, told.err
+        return told
+
+    return run
+
+
 def run_cli(*arguments):
     result = CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "160"})
     return SimpleNamespace(
