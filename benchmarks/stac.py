@@ -106,7 +106,8 @@ def _write_item(made: xr.Dataset, date: int, folder: Path) -> pystac.Item:
     for key, values in zip((*KEYS, "SCL"), (*numbers, scl), strict=True):
         path = folder / f"{date:02d}_{key}.tif"
         with rasterio.open(
-            path, "w", driver="GTiff", count=1, dtype=values.dtype, width=grid.shape.x, height=grid.shape.y,
+            path, "w", driver="GTiff", count=1, dtype=values.dtype,
+            width=grid.shape.x, height=grid.shape.y,
             crs="EPSG:32631", transform=grid.transform, tiled=True, blockxsize=512,
             blockysize=512, compress="deflate", predictor=2, nodata=0,
         ) as target:  # fmt: skip

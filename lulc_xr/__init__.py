@@ -32,7 +32,6 @@ from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.sensors import COMMON_BANDS
-from lulc_xr.cube.build import build_cube
 from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.build import build_cube
 from lulc_xr.cube.climate_rasters import read_chelsa, read_worldclim
