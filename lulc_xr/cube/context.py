@@ -26,6 +26,7 @@ from lulc_xr.core.context import (
 )
 from lulc_xr.core.cube import crs_of
 from lulc_xr.core.errors import CubeError, IncompleteMapWarning, StoreError
+from lulc_xr.cube.commit import publish
 from lulc_xr.cube.ledger import array_of
 from lulc_xr.cube.locking import writing
 from lulc_xr.cube.staging import exchange
@@ -83,6 +84,7 @@ def write_context(bioclim: xr.DataArray, store: StorePath, *, overwrite: bool = 
         try:
             _write(part, partial)
             _put_in_place(partial, path)
+            publish(path)
         except OSError as error:
             raise StoreError(
                 f"could not write context into {str(path)!r}: {error.strerror or error}. "

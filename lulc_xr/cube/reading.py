@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.features import geometry_mask
 from scipy import ndimage
 
@@ -41,6 +42,10 @@ HTTP_SETTINGS: Mapping[str, str] = {
 _WAITS = (0.5, 2.0)
 # Not "not recognized as a supported file format": GDAL says so of a stalled connection too.
 _HOPELESS = re.compile(r"HTTP response code: 4(?!08|29)\d\d")
+# Under threads rasterio now and then warns so of its own target in memory; its values are right.
+warnings.filterwarnings(
+    "ignore", "Dataset has no geotransform", NotGeoreferencedWarning, r"rasterio\.warp"
+)
 _log = logging.getLogger(__name__)
 _warned: set[str] = set()
 
