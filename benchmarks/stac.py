@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +16,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 import lulc_xr as lx
-from benchmarks import scene
+from benchmarks import scene, stages
 
 DATES = 12
 THREADS = 2
@@ -62,7 +60,7 @@ class Build:
                 self.items, bands=[*KEYS, "SCL"], geobox=self.grid, groupby="solar_day",
                 pool=THREADS, resampling={"*": "bilinear", "SCL": "nearest"},
             )  # fmt: skip
-            loaded.to_zarr(Path(self.folder.name) / "plain.zarr", mode="w")
+            loaded.to_zarr(Path(self.folder.name) / "plain.zarr", mode="w", consolidated=False)
 
     def time_build(self, items: str) -> None:
         """Items to a store through lulc_xr."""
@@ -70,15 +68,11 @@ class Build:
 
     def track_share_of_plain(self, items: str) -> float:
         """Seconds of the plain way, per second of ours; medians of runs in turn."""
-        runs = [(_seconds(self.plain), _seconds(self.build)) for _ in range(self.repeat)]
+        runs = [
+            (stages.seconds(self.plain), stages.seconds(self.build)) for _ in range(self.repeat)
+        ]
         plain, ours = zip(*runs, strict=True)
         return statistics.median(plain) / statistics.median(ours)
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def _grid() -> GeoBox:
@@ -107,9 +101,9 @@ def _write_item(made: xr.Dataset, date: int, folder: Path) -> pystac.Item:
         path = folder / f"{date:02d}_{key}.tif"
         with rasterio.open(
             path, "w", driver="GTiff", count=1, dtype=values.dtype,
-            width=grid.shape.x, height=grid.shape.y,
-            crs="EPSG:32631", transform=grid.transform, tiled=True, blockxsize=512,
-            blockysize=512, compress="deflate", predictor=2, nodata=0,
+            width=grid.shape.x, height=grid.shape.y, crs="EPSG:32631",
+            transform=grid.transform, tiled=True, blockxsize=512, blockysize=512,
+            compress="deflate", predictor=2, nodata=0,
         ) as target:  # fmt: skip
             target.write(values, 1)
         asset = pystac.Asset(href=str(path), roles=["data"])

@@ -52,6 +52,7 @@ from lulc_xr.samples.filters import list_filters, quality_filter
 from lulc_xr.samples.folds import make_folds
 from lulc_xr.samples.lucas import read_lucas
 from lulc_xr.samples.lucas_labels import lucas_labels
+from lulc_xr.samples.plan import SamplePlan, plan_samples
 from lulc_xr.samples.regions import (
     assign_raster_regions,
     assign_regions,
@@ -97,6 +98,7 @@ __all__ = [
     "RawDates",
     "RegularDates",
     "SampleError",
+    "SamplePlan",
     "Scaling",
     "SourceError",
     "StoreError",
@@ -135,6 +137,7 @@ __all__ = [
     "mean_and_interval",
     "open_cube",
     "open_samples",
+    "plan_samples",
     "plotting",
     "quality_filter",
     "read_agera5",

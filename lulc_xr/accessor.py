@@ -22,6 +22,7 @@ from lulc_xr.cube.write import write_variables
 from lulc_xr.plotting import plot_overview
 from lulc_xr.prediction.classify import classify
 from lulc_xr.samples.extract import extract_samples
+from lulc_xr.samples.plan import Tolerance, Years
 
 
 def as_predictor(model: Predictor | str | PathLike[str]) -> Predictor:
@@ -81,12 +82,21 @@ class LulcAccessor:
         labels: Any = None,
         legend: Legend | None = None,
         year: int | None = None,
+        years: Years = None,
         bands: Sequence[str] | None = None,
+        patch: int | None = None,
+        tolerance: Tolerance = 0,
+        keep: Sequence[str] = (),
+        store: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+        progress: bool = False,
     ) -> xr.Dataset:
         """Samples of this cube at labelled points. See :func:`lulc_xr.extract_samples`."""
         return extract_samples(
-            self._cube, points, dates=dates, labels=labels, legend=legend, year=year, bands=bands
-        )
+            self._cube, points, dates=dates, labels=labels, legend=legend, year=year, years=years,
+            bands=bands, patch=patch, tolerance=tolerance, keep=keep, store=store,
+            overwrite=overwrite, progress=progress,
+        )  # fmt: skip
 
     def write_cube(
         self, store: str | PathLike[str], *, plan: ChunkPlan | None = None, overwrite: bool = False

@@ -55,34 +55,33 @@ class Reduction:
         return max(1, len(self.q))
 
 
-def mask_unclear(
-    pixels: NDArray[np.float32], clear: NDArray[np.uint8] | None
-) -> NDArray[np.float32]:
-    """Set pixels to NaN where they were not clear, or where any band is missing.
+def find_missing(
+    pixels: NDArray[np.float32], clear: NDArray[np.uint8] | NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Where pixels were not clear, or where any band is missing.
 
     Parameters
     ----------
     pixels : ndarray of float32
-        Reflectance, shape (time, band, ...); changed in place.
-    clear : ndarray of uint8 or None
+        Reflectance, shape (time, band, ...).
+    clear : ndarray of uint8 or bool, or None
         Shape (time, ...); non-zero where the pixel was seen clearly.
 
     Returns
     -------
-    ndarray of float32
-        The array `pixels`.
+    ndarray of bool
+        Shape (time, ...).
     """
     # The sum over bands is NaN where any band is: one pass, no boolean copy of the block.
     missing = np.isnan(pixels.sum(axis=1))
     if clear is not None:
         missing |= clear == 0
-    if missing.any():
-        np.copyto(pixels, np.float32(np.nan), where=missing[:, None])
-    return pixels
+    return np.asarray(missing)
 
 
 def composite_pixels(
     pixels: NDArray[np.float32],
+    missing: NDArray[np.bool_],
     group: NDArray[np.int64],
     *,
     number: int,
@@ -90,12 +89,14 @@ def composite_pixels(
     weights: NDArray[np.float32] | None = None,
     to_middle: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
-    """Composite of the dates of each period, ignoring NaN.
+    """Composite of the dates of each period, without those that are missing.
 
     Parameters
     ----------
     pixels : ndarray of float32
-        Reflectance with NaN in all bands where not clear, shape (time, band, ...).
+        Reflectance, shape (time, band, ...).
+    missing : ndarray of bool
+        Dates that do not count, shape (time, ...), from :func:`find_missing`.
     group : ndarray of int
         Period (0-based) of each date, shape (time,).
     number : int
@@ -103,7 +104,7 @@ def composite_pixels(
     how : Reduction
         How the dates of one period become one value.
     weights : ndarray of float32, optional
-        Weight of each date, above 0 where `pixels` is not NaN; shape (time, ...).
+        Weight of each date, above 0 where it is not missing; shape (time, ...).
     to_middle : ndarray of int, optional
         Distance of each date to the middle of its period, shape (time,), for "best":
         of dates of equal weight the nearest one counts.
@@ -115,63 +116,68 @@ def composite_pixels(
         follow each other: all bands of the first, then all of the second.
     """
     flat = pixels.reshape(*pixels.shape[:2], -1)
+    gone = missing.reshape(len(missing), -1)
     bands = pixels.shape[1] * how.copies
-    made = np.full((number, bands, flat.shape[-1]), np.nan, np.float32)
-    for period in np.unique(group):
+    made = np.empty((number, bands, flat.shape[-1]), np.float32)
+    for period in range(number):
         members = np.flatnonzero(group == period)
+        if not members.size:
+            made[period] = np.nan
+            continue
         if to_middle is not None:
             members = members[np.argsort(to_middle[members], kind="stable")]
-        values = flat[members]
-        missing = np.isnan(values[:, 0])
         importance = None
         if weights is not None:
             importance = weights.reshape(len(weights), -1)[members]
-            importance = np.where(missing, np.float32(0), importance)
-        made[period] = _reduce(values, missing, importance, how)
+            importance = np.where(gone[members], np.float32(0), importance)
+        made[period] = _reduce([flat[i] for i in members], gone[members], importance, how)
     return np.asarray(made.reshape(number, bands, *pixels.shape[2:]))
 
 
 def _reduce(
-    values: NDArray[np.float32],
+    dates: Sequence[NDArray[np.float32]],
     missing: NDArray[np.bool_],
     weights: NDArray[np.float32] | None,
     how: Reduction,
 ) -> NDArray[np.float32]:
-    """One value of the dates of one period: (date, band, pixel) to (band, pixel)."""
+    """One value of the dates of one period, each (band, pixel)."""
     if how.method == "mean":
-        return _mean(values, missing, weights)
+        return _mean(dates, missing, weights)
     if how.method == "best":
         rank = ~missing if weights is None else weights
-        return _pick(values, np.asarray(rank.argmax(axis=0)))
+        return _pick(dates, missing, np.asarray(rank.argmax(axis=0)))
     if how.method == "medoid":
-        middle = _quantiles(values.copy(), missing, weights, (0.5,))
-        return _pick(values, _nearest(values, missing, middle))
-    return _quantiles(values, missing, weights, how.q or (0.5,))
+        middle = _quantiles(dates, missing, weights, (0.5,))
+        return _pick(dates, missing, _nearest(np.stack(dates), missing, middle))
+    return _quantiles(dates, missing, weights, how.q or (0.5,))
 
 
 def _quantiles(
-    values: NDArray[np.float32],
+    dates: Sequence[NDArray[np.float32]],
     missing: NDArray[np.bool_],
     weights: NDArray[np.float32] | None,
     q: Sequence[float],
 ) -> NDArray[np.float32]:
     if weights is None:
-        return quantiles(values, missing, q)
-    return weighted_quantiles(values, weights, q)
+        return quantiles(dates, missing, q)
+    return weighted_quantiles(np.stack(dates), weights, q)
 
 
 def _mean(
-    values: NDArray[np.float32], missing: NDArray[np.bool_], weights: NDArray[np.float32] | None
+    dates: Sequence[NDArray[np.float32]],
+    missing: NDArray[np.bool_],
+    weights: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
-    """Mean over dates; sums of whole dates, 5 times the speed of flox's on such blocks."""
+    """Mean over dates: sums of whole dates, which need no copy with time last as flox does."""
     if weights is None:
         weights = (~missing).astype(np.float32)
-    np.copyto(values, np.float32(0), where=missing[:, None])
-    total, made = np.zeros_like(weights[0]), np.zeros_like(values[0])
-    for one, weight in zip(values, weights, strict=True):
+    total, made = np.zeros_like(weights[0]), np.zeros_like(dates[0])
+    for date, gone, weight in zip(dates, missing, weights, strict=True):
+        part = date * weight
+        if gone.any():
+            np.copyto(part, np.float32(0), where=gone)
+        made += part
         total += weight
-        one *= weight
-        made += one
     # Nothing seen: 0 / 0 is the NaN that is wanted.
     with np.errstate(invalid="ignore"):
         made /= total
@@ -197,11 +203,13 @@ def _nearest(
     return np.asarray(chosen.argmax(axis=0))
 
 
-def _pick(values: NDArray[np.float32], date: NDArray[np.int64]) -> NDArray[np.float32]:
-    """All bands of one date of each pixel."""
-    made = np.array(values[0])
-    for number, one in enumerate(values[1:], start=1):
-        np.copyto(made, one, where=date == number)
+def _pick(
+    dates: Sequence[NDArray[np.float32]], missing: NDArray[np.bool_], chosen: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """All bands of the chosen date of each pixel; NaN where that is missing."""
+    made = np.full_like(dates[0], np.nan)
+    for number, date in enumerate(dates):
+        np.copyto(made, date, where=(chosen == number) & ~missing[number])
     return made
 
 
@@ -233,12 +241,15 @@ def prepare_series(
     seen : ndarray of bool
         Shape (...): any date of the year was clear.
     """
-    series = mask_unclear(pixels, clear)
+    missing = find_missing(pixels, clear)
     max_gap = None
     if isinstance(dates, RegularDates):
         group = np.asarray(year.group, np.int64)
         how, max_gap = Reduction(method=dates.method), dates.max_gap
-        series = composite_pixels(series, group, number=len(year.days), how=how)
+        series = composite_pixels(pixels, missing, group, number=len(year.days), how=how)
+    else:
+        series = pixels
+        np.copyto(series, np.float32(np.nan), where=missing[:, None])
     seen: NDArray[np.bool_] = np.asarray(~np.isnan(series[:, 0]).all(axis=0))
     if dates.fill == "linear":
         series = fill_gaps(series, np.asarray(year.days, np.int32), max_gap=max_gap)

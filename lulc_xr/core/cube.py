@@ -133,6 +133,19 @@ class DecodedArray:
         return decode(raw, scale=self.scale, fill=self.fill, dtype=self.dtype)
 
 
+def stored_array(data: Any) -> DecodedArray | None:
+    """The stored array behind a Dask array that nothing was done to since open_cube."""
+    layers = getattr(getattr(data, "dask", None), "layers", {})
+    original = layers.get(f"original-{data.name}") if layers else None
+    if original is None:
+        return None
+    for node in dict(original).values():
+        value = getattr(node, "value", node)
+        if isinstance(value, DecodedArray):
+            return value
+    return None
+
+
 def check_cube(ds: xr.Dataset, *, bands: Sequence[str] | None = None) -> xr.Dataset:
     """The cube with its dimensions in order, after checks that read no pixel.
 

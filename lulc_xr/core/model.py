@@ -175,6 +175,18 @@ def tasks_of(samples: xr.Dataset) -> list[str]:
     return str(samples.attrs["tasks"]).split()
 
 
+def check_single_pixels(samples: xr.Dataset) -> None:
+    """Raise SampleError if samples are patches, for models of single pixels."""
+    sides = {str(d): n for d, n in samples.sizes.items() if str(d).startswith("patch_")}
+    if sides:
+        middle = ", ".join(f"{dim}={side // 2}" for dim, side in sides.items())
+        raise SampleError(
+            f"these samples are patches of {' x '.join(map(str, sides.values()))} pixels; this "
+            "model learns from single ones. Draw them with patch=1, or take the pixels in the "
+            f"middle: samples.isel({middle}, drop=True)."
+        )
+
+
 def dates_of(samples: xr.Dataset) -> Dates:
     """Time axis that samples were drawn on."""
     return dates_from_dict(json.loads(samples.attrs["dates"]))
@@ -206,7 +218,8 @@ class Predictor(Protocol):
         ----------
         pixels : ndarray of float32
             Reflectance, shape (time, band, y, x), NaN where missing. With ``fill="linear"``
-            only pixels without any clear date are NaN; the engine maps those to fill.
+            only pixels without any clear date are NaN, or gaps longer than ``max_gap``; the
+            engine maps the former to fill.
         days : ndarray of int32
             Day of the mapped year (0-based) of each date, shape (time,).
         context : mapping or None

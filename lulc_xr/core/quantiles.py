@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Missing dates sort to the end; finite, since their share of 0 times infinity is no number.
-_LARGEST = np.float32(np.finfo(np.float32).max)
+_LARGEST = np.float32(np.finfo(np.float32).max / 2)
 
 
 def quantiles(
-    values: NDArray[np.float32], missing: NDArray[np.bool_], q: Sequence[float]
+    dates: Sequence[NDArray[np.float32]], missing: NDArray[np.bool_], q: Sequence[float]
 ) -> NDArray[np.float32]:
     """Quantiles over dates, linear between the two nearest (type 7, NumPy's default).
 
     Parameters
     ----------
-    values : ndarray of float32
-        Shape (date, band, pixel), at least one date; changed in place.
+    dates : sequence of ndarray of float32
+        One (band, pixel) per date, at least one.
     missing : ndarray of bool
         Dates that do not count, shape (date, pixel).
     q : sequence of float
@@ -32,31 +32,32 @@ def quantiles(
         Shape (quantile * band, pixel), all bands of the first quantile first; NaN where
         all dates are missing.
     """
-    number, bands, pixels = values.shape
+    number, (bands, pixels) = len(dates), dates[0].shape
     count = number - missing.sum(axis=0)
-    if missing.any():
-        np.copyto(values, _LARGEST, where=missing[:, None])
-    ordered = _sort(values)
+    # Copies, and puts missing dates (also NaN) last, in one pass.
+    last = (missing.astype(np.float32) - np.float32(0.5)) * (2 * _LARGEST)
+    ordered = _sort([np.fmax(date, one) for date, one in zip(dates, last, strict=True)])
     present = np.flatnonzero(np.bincount(count))
     made = np.zeros((len(q), bands, pixels), np.float32)
     part = np.empty_like(made[0])
     for one, share in zip(made, _shares(number, tuple(q)), strict=True):
         for rank in np.flatnonzero(share[present].any(axis=0)):
-            one += np.multiply(ordered[rank], share[:, rank].take(count), out=part)
+            one += np.multiply(ordered[rank], share[:, rank].take(count, mode="clip"), out=part)
     if not present[0]:
-        np.copyto(made, np.float32(np.nan), where=count == 0)
+        # 0 / 0 is the NaN that is wanted: a product is far faster than a copy with a mask.
+        with np.errstate(invalid="ignore"):
+            made *= np.divide(count, count, dtype=np.float32)
     return made.reshape(-1, pixels)
 
 
-def _sort(values: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """The dates of each pixel in ascending order, as a list of (band, pixel).
+def _sort(rows: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """The dates of each pixel in ascending order, each (band, pixel); changed in place.
 
-    A sorting network compares whole dates: 5 to 80 times the speed of `numpy.sort` for 73 to
+    A sorting network compares whole dates: several times the speed of `numpy.sort` for 73 to
     2 dates, as long as the block stays in the cache.
     """
-    rows = list(values)
-    spare = np.empty_like(values[0])
-    for low, high in _network(len(values)):
+    spare = np.empty_like(rows[0])
+    for low, high in _network(len(rows)):
         first, second = rows[low], rows[high]
         np.minimum(first, second, out=spare)
         np.maximum(first, second, out=second)

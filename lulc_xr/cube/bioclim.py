@@ -188,8 +188,10 @@ def _check_dates(given: dict[str, xr.DataArray]) -> str:
             f"out: the climatology is that of {kept[0]} to {kept[-1]}.",
             stacklevel=3,
         )
+    # Whatever hour or day stands for a day or month: xclim tells the step from the dates.
+    dates = (times if step == "day" else months.to_timestamp())[inside].to_numpy()
     for name, values in given.items():
-        given[name] = values.isel(time=np.flatnonzero(inside))
+        given[name] = values.isel(time=np.flatnonzero(inside)).assign_coords(time=dates)
     return step
 
 

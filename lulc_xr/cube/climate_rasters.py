@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import xarray as xr
 from dask.base import tokenize
 from numpy.typing import NDArray
 
+from lulc_xr.core.blocks import split
 from lulc_xr.core.context import BIOCLIM_UNITS, CONTEXT, CONTEXT_DIMS
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.require import require
@@ -24,7 +26,9 @@ Bounds = tuple[float, float, float, float]
 """West, south, east, north in the raster's own system (degrees)."""
 
 _FILES = (".tif", ".tiff", ".bil")
-_ROWS = 512
+_BLOCK = (512, 2048)
+"""Rows and columns that are read at once: whole strips of global rasters are too wide."""
+
 _ABSOLUTE = ("bio01", "bio05", "bio06", "bio08", "bio09", "bio10", "bio11")
 _DIFFERENCES = ("bio02", "bio07")
 # Beyond what any place on Earth has (our own proposal): such values were scaled wrongly.
@@ -124,12 +128,15 @@ class _Raster:
     scale: float
     offset: float
 
-    def read(self, rows: slice) -> NDArray[np.float32]:
-        """True values of some rows of the window."""
+    def read(self, *block: slice) -> NDArray[np.float32]:
+        """True values of some rows and columns of the window."""
         rasterio = require("rasterio", extra="stac")
-        part = slice(self.window[0].start + rows.start, self.window[0].start + rows.stop)
+        parts = [
+            slice(whole.start + part.start, whole.start + part.stop)
+            for whole, part in zip(self.window, block, strict=True)
+        ]
         with rasterio.open(self.path) as source:
-            window = rasterio.windows.Window.from_slices(part, self.window[1])
+            window = rasterio.windows.Window.from_slices(*parts)
             raw = source.read(1, window=window, masked=True)
         values = np.ma.filled(raw.astype(np.float64), np.nan) * self.scale + self.offset
         made = values.astype(np.float32)
@@ -216,10 +223,13 @@ def _lazy(
     raster = _Raster(path=file, variable=name, window=window, scale=scale[0], offset=scale[1])
     state = Path(file).stat()
     token = tokenize(raster.__dict__, state.st_size, state.st_mtime_ns)
-    starts = range(0, size[0], _ROWS)
-    rows = [slice(s, min(s + _ROWS, size[0])) for s in starts]
-    graph = {(f"{name}-{token}", i, 0): (raster.read, part) for i, part in enumerate(rows)}
-    chunks = (tuple(r.stop - r.start for r in rows), (size[1],))
+    chunks = tuple(split(n, most) for n, most in zip(size, _BLOCK, strict=True))
+    edges = [np.cumsum([0, *lengths]).tolist() for lengths in chunks]
+    spans = [[slice(*pair) for pair in pairwise(e)] for e in edges]
+    graph = {
+        (f"{name}-{token}", i, j): (raster.read, rows, columns)
+        for (i, rows), (j, columns) in product(*map(enumerate, spans))
+    }
     return da.Array(graph, f"{name}-{token}", chunks=chunks, dtype=np.float32)
 
 

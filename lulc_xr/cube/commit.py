@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lulc_xr.cube.ledger import EXTENT
 from lulc_xr.cube.locking import publishing
 from lulc_xr.cube.staging import STAGING
 
@@ -60,9 +61,13 @@ def update_root(store: Path, attributes: Mapping[str, Any]) -> None:
 
 
 def note_commit(
-    store: Path, *, shapes: Mapping[str, Sequence[int]], attributes: Mapping[str, Any]
+    store: Path,
+    *,
+    shapes: Mapping[str, Sequence[int]],
+    attributes: Mapping[str, Any],
+    extents: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Write down which arrays get which shape, and which attributes the root gets.
+    """Write down which arrays get which shape, ledgers which extent, the root which attributes.
 
     From here on the extension counts as done: :func:`finish_commit` makes it visible, now or
     after an interruption.
@@ -71,6 +76,7 @@ def note_commit(
     journal["attributes"][_COMMIT] = {
         "shapes": {name: list(shape) for name, shape in shapes.items()},
         "attributes": dict(attributes),
+        "extents": {name: list(extent) for name, extent in (extents or {}).items()},
     }
     _replace(store / EXTENSION, journal)
 
@@ -87,6 +93,8 @@ def finish_commit(store: Path) -> None:
         return
     for name, shape in noted["shapes"].items():
         array = _read(store / name)
+        if name in noted["extents"]:
+            array["attributes"][EXTENT] = noted["extents"][name]
         if array["shape"] != shape:
             _replace(store / name, {**array, "shape": shape})
     # The one step that readers notice.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 import uuid
 import warnings
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ from lulc_xr.cube.store import StorePath, open_cube, open_group
 _Y = ("y_bioclim", "latitude", "lat", "y")
 _X = ("x_bioclim", "longitude", "lon", "x")
 _CHUNK = 128
+_TRIES, _PAUSE = 20, 0.02
 
 
 def write_context(bioclim: xr.DataArray, store: StorePath, *, overwrite: bool = False) -> Path:
@@ -81,6 +83,9 @@ def write_context(bioclim: xr.DataArray, store: StorePath, *, overwrite: bool = 
     part = _crop(as_context(bioclim), cube)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.context")
     with writing(path, [CONTEXT]):
+        for left in path.parent.glob(f".{path.name}.*.context"):
+            # What a writer that was killed has left; nobody else writes now.
+            shutil.rmtree(left, ignore_errors=True)
         try:
             _write(part, partial)
             _put_in_place(partial, path)
@@ -91,7 +96,7 @@ def write_context(bioclim: xr.DataArray, store: StorePath, *, overwrite: bool = 
                 "The cube is unchanged. Check space and permissions, then write it again."
             ) from error
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            _remove(partial)
     return path
 
 
@@ -232,6 +237,15 @@ def _put_in_place(partial: Path, path: Path) -> None:
         old.rename(partial / f"{CONTEXT}.old")
     for name in (CONTEXT_GRID_MAPPING, *CONTEXT_DIMS, CONTEXT):
         exchange(partial / name, path / name)
+
+
+def _remove(partial: Path) -> None:
+    """Remove what was written beside; after a failure, Zarr's threads may still be adding to it."""
+    for _ in range(_TRIES):
+        shutil.rmtree(partial, ignore_errors=True)
+        time.sleep(_PAUSE)
+        if not partial.exists():
+            return
 
 
 def _names_in(group: zarr.Group) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from odc.geo import CRS
+from odc.geo import CRS, XY, AnchorEnum, xy_
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import box
 from pyproj.exceptions import CRSError
@@ -40,10 +40,12 @@ def make_grid(
     crs: str | CRS | None = None,
     resolution: float | None = None,
 ) -> GeoBox:
-    """Grid that covers an area, its pixel corners at multiples of the resolution, y downwards.
+    """Grid that covers an area, aligned to the scenes' pixels or to multiples of the resolution.
 
-    Aligned in this way, EPSG:3035 is the EEA reference grid, and UTM the grid of Sentinel-2
-    (of Landsat too for a resolution of 10 m or 15 m: its corners lie 15 m off multiples of 30).
+    In the scenes' own UTM zone pixel corners are theirs, if they agree: Landsat alone lies 15 m
+    off multiples of 30, and is pasted as it is. Else, and in any CRS that is named, corners are
+    multiples of the resolution: in EPSG:3035 the EEA reference grid, in UTM that of Sentinel-2.
+    y goes downwards.
 
     Parameters
     ----------
@@ -73,7 +75,21 @@ def make_grid(
     west, south, east, north = check_bbox(bbox)
     area = box(west, south, east, north, crs="EPSG:4326")
     area = area.to_crs(target, resolution=(east - west) / 32)
-    return check_grid(GeoBox.from_bbox(area.boundingbox, crs=target, resolution=size))
+    own = crs is None or str(crs).lower() == "utm"
+    anchor = _anchor(scenes, size) if own else AnchorEnum.EDGE
+    return check_grid(
+        GeoBox.from_bbox(area.boundingbox, crs=target, resolution=size, anchor=anchor)
+    )
+
+
+def _anchor(scenes: Sequence[Scene], size: float) -> AnchorEnum | XY[float]:
+    """Where pixel corners of all scenes lie within a pixel of `size`; edges if they differ."""
+    corners = {
+        (round(s.origin[0] % size / size, 6) % 1, round(s.origin[1] % size / size, 6) % 1)
+        for s in scenes
+        if s.origin is not None
+    }
+    return xy_(*corners.pop()) if len(corners) == 1 else AnchorEnum.EDGE
 
 
 def check_bbox(bbox: Sequence[float]) -> tuple[float, float, float, float]:

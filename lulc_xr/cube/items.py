@@ -59,6 +59,8 @@ class Scene:
         Grows with processing baseline, then with the time of processing.
     crs : str or None
         Coordinate reference system of its rasters, if the item says so.
+    origin : tuple of float or None
+        A corner of its pixels in that CRS, if the item says so.
     footprint : Geometry
         Where it has pixels, in longitude and latitude.
     bands : mapping of str to Source
@@ -74,6 +76,7 @@ class Scene:
     tile: str
     version: tuple[float, str]
     crs: str | None
+    origin: tuple[float, float] | None
     footprint: Geometry
     bands: Mapping[str, Source]
     quality: Source
@@ -115,6 +118,7 @@ def read_scene(item: pystac.Item, bands: Sequence[str]) -> Scene:
     time = item.datetime or pystac.utils.str_to_datetime(item.properties["start_datetime"])
     quality = _quality(item, sensor)
     found = {band: _band_source(item, sensor, band) for band in bands}
+    first = next((source.key for source in found.values()), quality.key)
     return Scene(
         item_id=item.id,
         sensor=sensor,
@@ -122,8 +126,9 @@ def read_scene(item: pystac.Item, bands: Sequence[str]) -> Scene:
         time=np.datetime64(time.replace(tzinfo=None), "s"),
         tile=_tile(item),
         version=(baseline_of(item) or 0.0, _processed(item)),
-        crs=item_crs(item, next((s.key for s in found.values()), quality.key)),
-        footprint=_footprint(item, next((s.key for s in found.values()), quality.key)),
+        crs=item_crs(item, first),
+        origin=_origin(item, first),
+        footprint=_footprint(item, first),
         bands=found,
         quality=quality,
     )
@@ -282,6 +287,13 @@ def _tile(item: pystac.Item) -> str:
         if named:
             return named[1]
     return item.id
+
+
+def _origin(item: pystac.Item, key: str) -> tuple[float, float] | None:
+    for fields in (item.assets[key].extra_fields, item.properties):
+        if fields.get("proj:transform"):
+            return float(fields["proj:transform"][2]), float(fields["proj:transform"][5])
+    return None
 
 
 @lru_cache(maxsize=4096)

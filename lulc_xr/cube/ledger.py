@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +9,22 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from lulc_xr.core.digest import content_digest, job_hash
 from lulc_xr.core.errors import StoreError
+
+__all__ = [
+    "LEDGER",
+    "STATE_COMPLETE",
+    "STATE_WRITING",
+    "array_of",
+    "content_digest",
+    "create_ledger",
+    "entries",
+    "find_ledger",
+    "job_hash",
+    "shard_grid",
+    "unfinished",
+]
 
 LEDGER = "ledger"
 """Group beside the variables; one array per variable, one uint64 per shard (0: not done)."""
@@ -20,20 +33,6 @@ EXTENT = "shape"
 """Attribute of a ledger: shape of the array that it covers, which may grow later."""
 
 STATE_WRITING, STATE_COMPLETE = "writing", "complete"
-
-
-def content_digest(stored: NDArray[Any]) -> int:
-    """64 bits that identify a shard's stored values (BLAKE2b); never 0, which means 'not done'."""
-    if stored.dtype.kind == "f":
-        # Zarr leaves out chunks of fill only, so -0 and other NaNs come back as 0 and NaN.
-        stored = np.where(np.isnan(stored), np.array(np.nan, stored.dtype), stored + 0)
-    digest = hashlib.blake2b(np.ascontiguousarray(stored).data, digest_size=8).digest()
-    return int.from_bytes(digest, "little") or 1
-
-
-def job_hash(job: Mapping[str, Any]) -> str:
-    """Hash of what decides a map's content: model, inputs, settings."""
-    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:

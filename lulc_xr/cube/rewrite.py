@@ -88,7 +88,7 @@ def store_whole(array: zarr.Array[Any], index: Index, values: NDArray[Any]) -> N
         _write(file, _spliced(file.read_bytes(), new, kept))
 
 
-def _encode(array: zarr.Array[Any], values: NDArray[Any]) -> bytes | None:
+def _encode(array: zarr.Array[Any], values: NDArray[Any]) -> Any | None:
     """A shard as it is stored; None if it holds nothing but fill."""
     files: dict[str, Any] = {}
     metadata: Any = array.metadata.update_shape(values.shape)
@@ -96,7 +96,7 @@ def _encode(array: zarr.Array[Any], values: NDArray[Any]) -> bytes | None:
     alone: zarr.Array[Any] = zarr.Array(AsyncArray(metadata=metadata, store_path=place))
     alone[...] = values
     found = files.get(array.metadata.encode_chunk_key((0,) * values.ndim))
-    return None if found is None else found.to_bytes()
+    return None if found is None else memoryview(found.as_buffer_like())
 
 
 def _same(there: NDArray[Any], values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -113,11 +113,13 @@ def _chunkwise(same: NDArray[np.bool_], chunks: Sequence[int]) -> NDArray[np.boo
     return np.asarray(parted.all(axis=tuple(range(1, 2 * same.ndim, 2))))
 
 
-def _spliced(old: bytes, new: bytes, kept: NDArray[np.bool_]) -> list[tuple[int, bytes]]:
+def _spliced(old: bytes, new: Any, kept: NDArray[np.bool_]) -> list[tuple[int, Any]]:
     """Parts of a shard file, and where they begin: old chunks, chunks that differ, the table."""
     before, after = _table(old, kept.shape), _table(new, kept.shape)
     table = before.copy()
-    parts = [(int(o), old[o : o + n]) for o, n in before.reshape(-1, 2) if o != _ABSENT]
+    parts: list[tuple[int, Any]] = [
+        (int(o), old[o : o + n]) for o, n in before.reshape(-1, 2) if o != _ABSENT
+    ]
     end = max((offset + len(part) for offset, part in parts), default=0)
     for place in map(tuple, np.argwhere(~kept)):
         offset, length = (int(v) for v in after[place])
@@ -129,7 +131,7 @@ def _spliced(old: bytes, new: bytes, kept: NDArray[np.bool_]) -> list[tuple[int,
     return [*parts, (end, _encoded_table(table))]
 
 
-def _table(shard: bytes, grid: tuple[int, ...]) -> NDArray[np.uint64]:
+def _table(shard: Any, grid: tuple[int, ...]) -> NDArray[np.uint64]:
     """Offset and length of each chunk, from the end of a shard file."""
     size = 16 * math.prod(grid)
     raw = shard[-size - _INDEX_CHECKSUM : -_INDEX_CHECKSUM]
@@ -152,7 +154,7 @@ def _encoded_table(table: NDArray[np.uint64]) -> bytes:
     return encoded
 
 
-def _write(file: Path, parts: Sequence[tuple[int, bytes]]) -> None:
+def _write(file: Path, parts: Sequence[tuple[int, Any]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(f".{uuid.uuid4().hex}.partial")
     try:

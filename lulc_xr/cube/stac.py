@@ -141,6 +141,9 @@ def load_stac(
             resolution=30,
         )
 
+    The Copernicus Data Space is ``"https://stac.dataspace.copernicus.eu/v1/"`` with
+    ``collections=["sentinel-2-l2a"]``; its rasters lie in S3, so keys and endpoint must be in
+    the environment (``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_S3_ENDPOINT``).
     A folder works the same, without a server: ``lx.load_stac("catalogue", bbox=...)``.
     """
     method = _resampling(resampling)

@@ -14,6 +14,7 @@ from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.errors import CubeError, StoreError
 from lulc_xr.cube.arrays import create_array, stored_encoding
 from lulc_xr.cube.commit import commit_is_due, finish_commit, publish, withdraw
+from lulc_xr.cube.journal import naming_store
 from lulc_xr.cube.ledger import (
     STATE_COMPLETE,
     array_of,
@@ -26,6 +27,7 @@ from lulc_xr.cube.locking import writing
 from lulc_xr.cube.shards import WriteReport, check_whole_shards, write_shards
 from lulc_xr.cube.staging import JOB_ATTRIBUTE, STAGING, discard, finish_promotion, promote
 from lulc_xr.cube.store import StorePath, open_group
+from lulc_xr.cube.years import append_years, new_years
 
 _INNER_CHUNK = 256
 _DEFAULT_SHARD = 512
@@ -50,7 +52,8 @@ def write_variables(
     ----------
     result : xr.Dataset
         Maps over (year, y, x), such as :func:`lulc_xr.classify` gives; one Dask chunk
-        becomes one shard.
+        becomes one shard. Years after those that the store's maps have are appended; the
+        years that are there stay as they are, without a look at these.
     store : str or path
         Store of the cube; `y` and `x` are the same.
     resume : bool
@@ -83,6 +86,10 @@ def write_variables(
     if commit_is_due(path):
         with writing(path, (), shape=True):
             finish_commit(path)
+    if not overwrite and new_years(maps, group):
+        _check_grid(maps.isel(year=0, drop=True), group, path)
+        with writing(path, (), shape=True), naming_store(path):
+            return append_years(maps, path, jobs, resume=resume, progress=progress)
     with writing(path, [*jobs, STAGING] if staged else jobs):
         try:
             if staged:

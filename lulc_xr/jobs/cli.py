@@ -46,6 +46,16 @@ def _job(module: str) -> Any:
     return importlib.import_module(f"lulc_xr.jobs.{module}")
 
 
+def _years(text: str) -> str | list[int]:
+    """Years of an option: 'match', or numbers with commas."""
+    if text == "match":
+        return text
+    try:
+        return [int(year) for year in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r}; give 'match', or years such as 2018,2019") from error
+
+
 def _say_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"lulc-xr {version('lulc_xr')}")
@@ -139,12 +149,24 @@ def sample(
     year: Annotated[
         int | None, typer.Option(help="Mapped year, if the cube covers several.")
     ] = None,
+    years: Annotated[
+        str | None,
+        typer.Option(help="Mapped years, with commas, or 'match': each point in its own year."),
+    ] = None,
+    patch: Annotated[
+        int | None, typer.Option(min=1, help="Side of a patch in pixels, odd.")
+    ] = None,
+    tolerance: Annotated[
+        str,
+        typer.Option(help="How far a label may hold: whole pixels, or a column of metres."),
+    ] = "0",
     filter_: Filter = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the samples.")] = False,
 ) -> None:
     """Draw samples of a cube at labelled points, to train a network with.
 
-    Points of the LUCAS survey are read as Eurostat and JRC publish them.
+    Points of the LUCAS survey are read as Eurostat and JRC publish them. If the run is stopped, the
+    same command does what is missing.
 
     Example: [cyan]lulc-xr sample area.zarr points.gpkg --labels class --out samples.zarr[/]
 
@@ -152,8 +174,9 @@ def sample(
     """
     dates = {"freq": freq, "start_month": start_month, "raw_dates": raw_dates}
     _job("sampling").sample_store(
-        store, points, out, labels=labels, legend=legend, crs=crs, year=year,
-        quality=filter_, overwrite=overwrite, **dates,
+        store, points, out, labels=labels, legend=legend, crs=crs, quality=filter_,
+        years=_years(years) if years else year, patch=patch, overwrite=overwrite,
+        tolerance=int(tolerance) if tolerance.isdigit() else tolerance, **dates,
     )  # fmt: skip
 
 

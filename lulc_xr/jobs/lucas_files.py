@@ -33,7 +33,13 @@ def is_survey(columns: list[str], labels: str) -> bool:
 
 
 def read_survey(
-    path: Path, cube: xr.Dataset, *, labels: str, legend: str | None, year: int | None
+    path: Path,
+    cube: xr.Dataset,
+    *,
+    labels: str,
+    legend: str | None,
+    year: int | None,
+    all_years: bool = False,
 ) -> tuple[geopandas.GeoDataFrame, NDArray[np.uint8], Legend]:
     """Points of LUCAS, their class ids of shape (point,), and the legend of these.
 
@@ -51,6 +57,8 @@ def read_survey(
     year : int or None
         Mapped year: of several campaigns in the file the nearest is taken, and that is said.
         None: the year in the middle of the cube's dates.
+    all_years : bool
+        Take every campaign, for samples of each visit's own year.
 
     Raises
     ------
@@ -58,7 +66,9 @@ def read_survey(
         If the codes do not lead to this legend.
     """
     kind = _KINDS[labels.lower()]
-    points = _nearest_campaign(read_lucas(path), _middle(cube) if year is None else year)
+    points = read_lucas(path)
+    if not all_years:
+        points = _nearest_campaign(points, _middle(cube) if year is None else year)
     wanted, mapped = legend or f"lucas_{kind}_level1", None
     if wanted in cube.data_vars and "flag_values" in cube[wanted].attrs:
         mapped = Legend.from_flags(cube[wanted].attrs)

@@ -33,6 +33,7 @@ def read_point_file(
     crs: str | None,
     quality: str | None = None,
     year: int | None = None,
+    all_years: bool = False,
 ) -> tuple[pd.DataFrame, Legend]:
     """Labelled points, their labels as class ids in column `labels`, and the legend.
 
@@ -57,6 +58,8 @@ def read_point_file(
         Name of a quality filter; column ``passes_filter`` says which points pass.
     year : int or None
         Mapped year, to which the nearest campaign of LUCAS is taken.
+    all_years : bool
+        Take all campaigns of LUCAS instead.
 
     Raises
     ------
@@ -66,7 +69,9 @@ def read_point_file(
         If there is no legend, or a label is not part of it.
     """
     if is_survey(_columns(path), labels):
-        points, ids, known = read_survey(path, cube, labels=labels, legend=legend, year=year)
+        points, ids, known = read_survey(
+            path, cube, labels=labels, legend=legend, year=year, all_years=all_years
+        )
         return _judge(points, quality).assign(**{labels: ids}), known
     table = _judge(_read(path, crs), quality)
     if labels not in table.columns:

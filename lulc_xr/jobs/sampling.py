@@ -11,11 +11,11 @@ from rich.table import Table
 from lulc_xr.core.dates import Dates, RawDates, RegularDates
 from lulc_xr.core.errors import SampleError, StoreError
 from lulc_xr.core.legend import Legend
-from lulc_xr.cube.store import open_cube
+from lulc_xr.cube.store import open_cube, open_group
 from lulc_xr.jobs.point_files import PASSES, describe_filter, read_point_file
 from lulc_xr.jobs.terminal import console
 from lulc_xr.samples.extract import extract_samples
-from lulc_xr.samples.store import write_samples
+from lulc_xr.samples.plan import Tolerance, Years
 
 
 def sample_store(
@@ -29,11 +29,15 @@ def sample_store(
     freq: str = "MS",
     start_month: int = 1,
     raw_dates: int | None = None,
-    year: int | None = None,
+    years: Years = None,
+    patch: int | None = None,
+    tolerance: Tolerance = 0,
     quality: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Draw samples at the points of a file, write them, and print how many of each class.
+    """Draw samples at the points of a file into a store, and print how many of each class.
+
+    If it is stopped, the same call does what is missing.
 
     Parameters
     ----------
@@ -43,8 +47,8 @@ def sample_store(
         As :func:`lulc_xr.jobs.point_files.read_point_file` takes them.
     freq, start_month, raw_dates
         Time axis: composites of `freq`, or with `raw_dates` the cube's own dates, at most so many.
-    year : int, optional
-        Mapped year.
+    years, patch, tolerance
+        As :func:`lulc_xr.extract_samples` takes them.
     quality : str, optional
         Name of a quality filter: only points that pass are drawn.
     overwrite : bool
@@ -59,18 +63,21 @@ def sample_store(
     screen = console()
     cube = open_cube(store)
     table, known = read_point_file(
-        points, cube, labels=labels, legend=legend, crs=crs, quality=quality, year=year
-    )
+        points, cube, labels=labels, legend=legend, crs=crs, quality=quality,
+        year=years if isinstance(years, int) else None,
+        all_years=years is not None and not isinstance(years, int),
+    )  # fmt: skip
     if quality is not None:
         screen.print(describe_filter(table))
         table = table[table[PASSES]]
         if table.empty:
             raise SampleError(f"no point of {str(points)!r} passes filter {quality!r}.")
-    with screen.status(f"reading the series of {len(table)} points"):
-        samples = extract_samples(cube, table, dates=dates, labels=labels, legend=known, year=year)
-        if quality is not None:
-            samples.attrs["quality_filter"] = quality
-        write_samples(samples, out, overwrite=overwrite)
+    samples = extract_samples(
+        cube, table, dates=dates, labels=labels, legend=known, years=years, patch=patch,
+        tolerance=tolerance, store=out, overwrite=overwrite, progress=True,
+    )  # fmt: skip
+    if quality is not None:
+        open_group(out, mode="r+").attrs["quality_filter"] = quality
     screen.print(count_table(samples["land_cover"]))
     screen.print(f"{samples.sizes['sample']} samples in [bold]{out}[/]")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import xarray as xr
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import SampleError, name_unknown
-from lulc_xr.core.model import ModelSpec, Predictor
+from lulc_xr.core.model import ModelSpec, Predictor, check_single_pixels
 from lulc_xr.core.probability import entropy, most_probable
 
 _DIMS = {"sample", "time", "band"}
@@ -40,14 +40,21 @@ def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
     """
     reflectance = select_bands(samples, model.spec)
     series = reflectance.transpose("time", "band", "sample").values.astype(np.float32)
-    around = None
+    values: NDArray[np.float32] | None = None
+    names: list[str] = []
     if model.spec.context:
         values, names = context_of_samples(samples, model.spec.context)
-        around = dict(zip(names, values[..., None], strict=True))
-    given = model.predict_block(series[..., None], sample_days(samples), around)
-    by_task: Mapping[str, NDArray[np.float32]] = (
-        given if isinstance(given, Mapping) else {next(iter(model.spec.legends)): given}
-    )
+    by_task: dict[str, NDArray[np.float32]] = {}
+    for days, members in _same_days(samples):
+        around = None
+        if values is not None:
+            around = dict(zip(names, values[:, members, None], strict=True))
+        given = model.predict_block(series[:, :, members, None], days, around)
+        for task, found in (
+            given if isinstance(given, Mapping) else {next(iter(model.spec.legends)): given}
+        ).items():
+            shape = (len(found), samples.sizes["sample"], 1)
+            by_task.setdefault(task, np.empty(shape, np.float32))[:, members] = found
     predictions = xr.Dataset(coords={"sample": samples["sample"]} if "sample" in samples else {})
     for task, legend in model.spec.legends.items():
         probability = np.ascontiguousarray(by_task[task][..., 0])
@@ -67,6 +74,7 @@ def select_bands(samples: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
     SampleError
         If there is no reflectance, or it lacks a band.
     """
+    check_single_pixels(samples)
     if "reflectance" not in samples or set(samples["reflectance"].dims) != _DIMS:
         raise SampleError(
             f"expected samples with reflectance(sample, time, band), got "
@@ -84,16 +92,27 @@ def select_bands(samples: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
 
 
 def sample_days(samples: xr.Dataset) -> NDArray[np.int32]:
-    """Day of the mapped year (0-based) of each date of samples, shape (time,).
+    """Day of the mapped year (0-based) of each date of samples, (time,) or (sample, time).
 
     Raises
     ------
     SampleError
         If the samples do not carry their days.
     """
-    if "day" not in samples.variables or samples["day"].dims != ("time",):
+    if "day" not in samples.variables or set(samples["day"].dims) - {"sample"} != {"time"}:
         raise SampleError(
             "samples without day(time), the day of the mapped year of each date. "
             "Draw them with lulc_xr.extract_samples."
         )
-    return samples["day"].values.astype(np.int32)
+    return samples["day"].transpose(..., "time").values.astype(np.int32)
+
+
+def _same_days(samples: xr.Dataset) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+    """Samples that share the days of their dates: days (time,), and which samples."""
+    days = sample_days(samples)
+    if days.ndim == 1:
+        yield days, np.arange(samples.sizes["sample"])
+        return
+    unique, which = np.unique(days, axis=0, return_inverse=True)
+    for number, row in enumerate(unique):
+        yield row, np.flatnonzero(which.ravel() == number)

@@ -166,7 +166,8 @@ def predict_block(
         if probe is not None and seen.sum() >= probe.pixels:
             _compare(probe, predictor, series, days, seen=seen, context=context)
         if spec.dates.fill and not seen.all():
-            np.nan_to_num(series, copy=False, nan=0.0)
+            # Gaps that are longer than max_gap stay NaN in pixels that were seen.
+            np.copyto(series, np.float32(0), where=~seen)
         found = by_task(predictor.predict_block(series, days, context), spec)
         where = (
             slice(patch.y.start - origin[0].start, patch.y.stop - origin[0].start),
@@ -273,7 +274,7 @@ def check_agreement(
     ModelError
         If it is below 99.9 %.
     """
-    block = np.nan_to_num(series) if reference.spec.dates.fill else series
+    block = np.where(seen, series, np.float32(0)) if reference.spec.dates.fill else series
     exact = by_task(reference.predict_block(block, days, context), reference.spec)
     fast = by_task(predictor.predict_block(block, days, context), predictor.spec)
     shares = {

@@ -14,7 +14,7 @@ from lulc_xr.core.context import CONTEXT, CoarseGrid, context_names, edge_of, in
 from lulc_xr.core.cube import crs_of
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.georeference import affine_of
-from lulc_xr.prediction.sources import Source, make_source
+from lulc_xr.prediction.sources import Source, StoredSource, make_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,9 @@ class ContextSource:
 
     def inputs(self, rows: slice, columns: slice) -> list[Any]:
         """Keys of the chunks that the task of a block depends on."""
+        if isinstance(self.source, StoredSource):
+            # Depends on no chunk: graphs of many blocks need not find their cells.
+            return []
         part = self._cells(rows, columns)
         return self.source.inputs(*part) if _any(part) else []
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import ModelError
-from lulc_xr.core.model import ModelSpec
+from lulc_xr.core.model import ModelSpec, check_single_pixels
 
 
 class EstimatorPredictor:
@@ -106,6 +106,7 @@ def features_of(
     labels : ndarray of uint8
         Class ids, shape (sample,).
     """
+    check_single_pixels(samples)
     series = samples["reflectance"].transpose("sample", "time", "band").values
     features = series.reshape(len(series), -1).astype(np.float32)
     if context:

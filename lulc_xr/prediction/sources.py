@@ -13,7 +13,7 @@ from dask._task_spec import TaskRef
 from numpy.typing import NDArray
 
 from lulc_xr.core.blocks import overlapping
-from lulc_xr.core.cube import DecodedArray, decode
+from lulc_xr.core.cube import DecodedArray, decode, stored_array
 from lulc_xr.core.errors import CubeError
 
 Slices = tuple[slice, ...]
@@ -139,7 +139,7 @@ def make_source(
         if isinstance(da_.data, da.Array)
         else da_.variable.chunk({"y": 512, "x": 512}).data
     )
-    stored = _stored_array(data)
+    stored = stored_array(data)
     if stored is not None and (
         stored.scale is not None or (stored.dtype.kind in "buf" and da_.ndim == 3)
     ):
@@ -170,16 +170,3 @@ def _scaling(var: xr.DataArray) -> tuple[float | None, int | None]:
             "store with open_cube, which keeps the attribute."
         )
     return float(var.attrs["scale_factor"]), var.attrs.get("_FillValue")
-
-
-def _stored_array(data: da.Array) -> DecodedArray | None:
-    """The stored array behind a Dask array that nothing was done to since open_cube."""
-    layers = getattr(data.dask, "layers", {})
-    original = layers.get(f"original-{data.name}")
-    if original is None:
-        return None
-    for node in dict(original).values():
-        value = getattr(node, "value", node)
-        if isinstance(value, DecodedArray):
-            return value
-    return None

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+import os
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from lulc_xr.core.compositing import prepare_series
-from lulc_xr.core.cube import NODATA, SCALE, check_cube, check_scale, crs_of, decode, is_raw
-from lulc_xr.core.dates import (
-    Dates,
-    RegularDates,
-    YearDates,
-    dates_to_dict,
-    plan_year,
-    year_bounds,
-    years_covered,
-)
+from lulc_xr.core.cube import check_scale
+from lulc_xr.core.dates import Dates
 from lulc_xr.core.errors import SampleError
-from lulc_xr.core.georeference import affine_of
-from lulc_xr.core.legend import FILL_CLASS, Legend
-from lulc_xr.samples.points import Labels, Points, PointTable, read_points
+from lulc_xr.core.legend import Legend
+from lulc_xr.samples.assembly import make_samples, report_losses, usable
+from lulc_xr.samples.plan import Tolerance, Years, plan_samples
+from lulc_xr.samples.points import Labels, Points
+from lulc_xr.samples.reading import chunks_of, progress_bar, read_series
+from lulc_xr.samples.resume import extract_into
 
-_SIDE = 512
 _ENOUGH_TO_JUDGE_SCALE = 30
 
 
@@ -39,13 +29,22 @@ def extract_samples(
     labels: Labels = None,
     legend: Legend | None = None,
     year: int | None = None,
+    years: Years = None,
     bands: Sequence[str] | None = None,
+    patch: int | None = None,
+    tolerance: Tolerance = 0,
+    keep: Sequence[str] = (),
+    store: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
 ) -> xr.Dataset:
     """Samples of a cube at labelled points: the series that a model of these dates would see.
 
-    Each chunk of the cube that holds a point is read once, one after the other. Points
-    outside the cube, without any label, or on pixels that were never clear in the year are
-    left out, counted in the attributes, and reported in one warning.
+    Each chunk of the cube that holds a point is read once; of a store that
+    :func:`lulc_xr.open_cube` opened only the inner chunks of a shard that are needed. Points
+    outside the cube, without any label, of a year that the cube does not cover, or on pixels
+    that were never clear in the year are left out, counted in the attributes, and reported in
+    one warning. :func:`lulc_xr.plan_samples` says beforehand what will be read.
 
     Parameters
     ----------
@@ -53,20 +52,43 @@ def extract_samples(
         Cube with `reflectance(time, band, y, x)` and, if there is one, `clear(time, y, x)`.
     points : GeoDataFrame, DataFrame or xr.Dataset
         A GeoDataFrame in any reference system; or a table or Dataset with `x` and `y` in
-        the cube's. Columns `point_id` (default: row number) and `weight` (default: 1) are
-        kept. The pixel that contains a point is taken.
+        the cube's. Columns `point_id` (default: row number), `weight` (default: 1),
+        `stratum` and `region` are kept. The pixel that contains a point is taken.
     dates : RegularDates or RawDates, optional
         Time axis of the model to train. Default: monthly medians, gaps filled.
     labels : str, or mapping of task to (column, Legend), optional
-        Column of the labels (class ids; 255 or missing: no label). Default: the tasks whose
-        legends the points carry (:func:`lulc_xr.lucas_labels`), or ``land_cover``.
+        Column of the labels (class ids; 255 or missing: no label), or one for each task,
+        such as ``{"land_cover": ("lc1", legend), "land_use": ("lu1", other)}``. A point
+        needs a label of one task at least. Default: the tasks whose legends the points carry
+        (:func:`lulc_xr.lucas_labels`), or ``land_cover``.
     legend : Legend, optional
         Legend of a single task. Default: the one that the points carry
         (``points.attrs["legend"]``, or CF flags in a Dataset).
     year : int, optional
-        Mapped year. Default: the only one that the cube covers.
+        The same as `years` with one year.
+    years : "match", int, or sequence of int, optional
+        Mapped years. ``"match"``: each point in the year of its column ``year``, or that
+        holds its ``survey_date``. Several: each point in each of them. Default: the only one
+        that the cube covers.
     bands : sequence of str, optional
         Bands to take, in this order. Default: all.
+    patch : int, optional
+        Side of a square of pixels around each point, odd; NaN beyond the cube. The labels
+        are those of the pixel in the middle. Default: 1, or what `tolerance` needs.
+    tolerance : int or str
+        How far the label may hold from the point: whole pixels, or the name of a column of
+        metres, such as a positional error or the distance to the border of the parcel. Adds
+        `labelled`, for a loss on part of the pixels. Default 0: the pixel in the middle.
+    keep : sequence of str
+        Other columns to keep.
+    store : path, optional
+        Zarr store to write the samples into, batch after batch, for more samples than fit into
+        memory. A call that was interrupted continues: the same call does what is missing.
+        Samples lie in the order of the cube's chunks.
+    overwrite : bool
+        Replace a store of that name, or the unfinished work of another call.
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -74,7 +96,14 @@ def extract_samples(
         `reflectance(sample, time, band)` float32 with NaN where missing; class ids
         (uint8) of each task, `weight`, `point_id`, `year`, and `y` and `x` (centre of the
         pixel, in metres of the cube's system) over `sample`; `day(time)`, days since the
-        first day of the mapped year.
+        first day of the mapped year, or `day(sample, time)` where years differ: then there
+        is no `time`, and raw dates are filled up with NaN to the most of any year.
+        With a patch `reflectance(sample, time, band, patch_y, patch_x)`, since `y` and `x`
+        are places of samples; `patch_y` and `patch_x` count pixels from the middle, down
+        and right. With a tolerance `labelled(sample, patch_y, patch_x)` uint8: 1 where the
+        pixel's square comes within it. Of a cube with context `bioclim(sample,
+        bioclim_variable)` in raw units, interpolated to the pixel. With `store` the values
+        are read when they are used.
 
     Raises
     ------
@@ -84,6 +113,8 @@ def extract_samples(
         If a label is not part of the legend.
     CubeError
         If the cube breaks the contract, or has no date in the year.
+    StoreError
+        If the store holds something else, cannot be written, or the cube's is damaged.
 
     Examples
     --------
@@ -92,175 +123,36 @@ def extract_samples(
     >>> samples = extract_samples(cube, points(cube, per_class=4))
     >>> dict(samples.reflectance.sizes)
     {'sample': 20, 'time': 12, 'band': 10}
+    >>> patches = extract_samples(cube, points(cube, per_class=4), tolerance=1)
+    >>> dict(patches.labelled.sizes)
+    {'sample': 20, 'patch_y': 3, 'patch_x': 3}
     """
-    dates = dates or RegularDates()
-    cube = check_cube(cube, bands=bands)
-    known = [str(b) for b in cube["band"].values]
-    chosen = known if bands is None else list(bands)
-    times = cube["time"].values
-    plan = plan_year(times, dates, year=_only_year(times, dates) if year is None else year)
-    table = read_points(points, crs=crs_of(cube), labels=labels, legend=legend)
-    row, column, inside = _pixels(cube, table)
-    labelled = np.any([ids != FILL_CLASS for ids in table.labels.values()], axis=0)
-    wanted = np.flatnonzero(inside & labelled)
-    series = np.full((wanted.size, len(plan.days), len(chosen)), np.nan, np.float32)
-    seen = np.zeros(wanted.size, np.bool_)
-    part = cube[[n for n in ("reflectance", "clear") if n in cube]].isel(
-        time=slice(plan.positions[0], plan.positions[-1] + 1),
-        band=[known.index(b) for b in chosen],
+    if year is not None and years is not None:
+        raise SampleError(f"year={year} and years={years!r}; give one of them.")
+    plan = plan_samples(
+        cube,
+        points,
+        dates=dates,
+        labels=labels,
+        legend=legend,
+        years=year if years is None else years,
+        bands=bands,
+        patch=patch,
+        tolerance=tolerance,
+        keep=keep,
     )
-    for members, pixels, clear in _read(part, row[wanted], column[wanted]):
-        made, seen[members] = prepare_series(pixels, clear, dates=dates, year=plan)
-        series[members] = np.moveaxis(made, -1, 0)
-    counts = {
-        "points_given": len(inside),
-        "points_outside": int((~inside).sum()),
-        "points_unlabelled": int((inside & ~labelled).sum()),
-        "points_unseen": int((~seen).sum()),
-    }
-    kept = wanted[seen]
-    _report(cube, table, kept, counts)
-    if kept.size >= _ENOUGH_TO_JUDGE_SCALE:
-        check_scale(series[seen])
-    samples = _dataset(table, kept, series[seen], plan=plan, dates=dates, bands=chosen)
-    samples["y"] = ("sample", cube["y"].values[row[kept]], {"units": "m"})
-    samples["x"] = ("sample", cube["x"].values[column[kept]], {"units": "m"})
-    return samples.assign_attrs(crs_wkt=crs_of(cube), **counts)
-
-
-def _only_year(times: NDArray[np.datetime64], dates: Dates) -> int:
-    covered = years_covered(times, start_month=dates.start_month)
-    if len(covered) != 1:
-        raise SampleError(
-            f"this cube covers {len(covered)} whole mapped years "
-            f"({', '.join(map(str, covered)) or 'none'}) that begin in month {dates.start_month}; "
-            "expected one. Pass year=... to say which to sample, or another start_month."
-        )
-    return covered[0]
-
-
-def _pixels(
-    cube: xr.Dataset, table: PointTable
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Row and column of the pixel that contains each point, and whether there is one."""
-    step_x, _, left, _, step_y, top = affine_of(cube)
-    row, column = (table.y - top) / step_y, (table.x - left) / step_x
-    # Comparisons are False for NaN: a point without position lies outside.
-    inside = (row >= 0) & (row < cube.sizes["y"]) & (column >= 0) & (column < cube.sizes["x"])
-    return (
-        np.where(inside, row, 0).astype(np.int64),
-        np.where(inside, column, 0).astype(np.int64),
-        inside,
-    )
-
-
-def _read(
-    part: xr.Dataset, row: NDArray[np.int64], column: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8] | None]]:
-    """Pixels of the points, chunk by chunk: members, (time, band, member), (time, member)."""
-    edges = {dim: _edges(part, dim) for dim in ("y", "x")}
-    block = [
-        np.searchsorted(edges[dim], place, side="right") - 1
-        for dim, place in (("y", row), ("x", column))
-    ]
-    order = np.lexsort((block[1], block[0]))
-    change = np.diff(block[0][order]) | np.diff(block[1][order])
-    for members in np.split(order, np.flatnonzero(change) + 1):
-        if not members.size:
-            return
-        corner = {"y": int(row[members].min()), "x": int(column[members].min())}
-        far = {"y": int(row[members].max()), "x": int(column[members].max())}
-        square = part.isel({d: slice(corner[d], far[d] + 1) for d in corner})
-        if part["reflectance"].chunks is None:
-            # Read as a rectangle: picking points from a store one by one is far slower.
-            square = square.load()
-        picked = square.isel(
-            y=xr.DataArray(row[members] - corner["y"], dims="member"),
-            x=xr.DataArray(column[members] - corner["x"], dims="member"),
-        ).compute()
-        reflectance = picked["reflectance"].transpose("time", "band", "member")
-        clear = picked["clear"].transpose("time", "member") if "clear" in picked else None
-        yield members, _physical(reflectance), None if clear is None else clear.to_numpy()
-
-
-def _edges(part: xr.Dataset, dim: str) -> NDArray[np.int64]:
-    """First positions of the parts to read: chunks, or unions of them that all variables share."""
-    common: NDArray[np.int64] | None = None
-    for variable in part.data_vars.values():
-        lengths = variable.chunksizes.get(dim) if variable.chunks is not None else None
-        if lengths is None:
-            side = (variable.encoding.get("preferred_chunks") or {}).get(dim, _SIDE)
-            starts = np.arange(0, part.sizes[dim], side)
-        else:
-            starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        common = starts if common is None else np.intersect1d(common, starts)
-    return np.zeros(1, np.int64) if common is None else common
-
-
-def _physical(reflectance: xr.DataArray) -> NDArray[np.float32]:
-    values = np.array(reflectance.to_numpy())
-    if not is_raw(reflectance):
-        return values.astype(np.float32, copy=False)
-    attrs = {**reflectance.encoding, **reflectance.attrs}
-    scale, fill = attrs.get("scale_factor", SCALE), attrs.get("_FillValue", NODATA)
-    return decode(values, scale=scale, fill=fill, dtype=np.float32)
-
-
-def _report(
-    cube: xr.Dataset, table: PointTable, kept: NDArray[np.int64], counts: dict[str, int]
-) -> None:
-    """Warn of what was left out; raise if nothing is left."""
-    text = (
-        f"of {counts['points_given']} points, {counts['points_outside']} lie outside the cube, "
-        f"{counts['points_unlabelled']} have no label and {counts['points_unseen']} lie on pixels "
-        "that were never clear in the year"
-    )
-    if not kept.size:
-        spans = [
-            f"{d} {cube[d].values.min():g} to {cube[d].values.max():g}, points "
-            + (f"{np.nanmin(v):g} to {np.nanmax(v):g}" if np.isfinite(v).any() else "nowhere")
-            for d, v in (("y", table.y), ("x", table.x))
-        ]
-        raise SampleError(
-            f"no sample is left: {text}. The cube: {'; '.join(spans)} (metres of the cube's "
-            "system). Check the reference system of the points, and the year."
-        )
-    empty = [
-        f"{name} ({task})"
-        for task, legend in table.legends.items()
-        for class_id, name in zip(legend.ids, legend.names, strict=True)
-        if not (table.labels[task][kept] == class_id).any()
-    ]
-    left_out = kept.size < counts["points_given"]
-    if left_out or empty:
-        missing = f"classes without any sample: {', '.join(empty)}" if empty else ""
-        said = "; ".join(filter(None, [f"{text}; left out" if left_out else "", missing]))
-        warnings.warn(f"{said}.", stacklevel=3)
-
-
-def _dataset(
-    table: PointTable,
-    kept: NDArray[np.int64],
-    series: NDArray[np.float32],
-    *,
-    plan: YearDates,
-    dates: Dates,
-    bands: Sequence[str],
-) -> xr.Dataset:
-    first, _ = year_bounds(plan.year, start_month=dates.start_month)
-    days = np.array(plan.days, np.int32)
-    variables: dict[str, Any] = {
-        "reflectance": (("sample", "time", "band"), series, {"long_name": "reflectance"}),
-        "weight": ("sample", table.weight[kept]),
-        "point_id": ("sample", table.point_id[kept]),
-        "year": ("sample", np.full(kept.size, plan.year, np.int32)),
-    }
-    for task, legend in table.legends.items():
-        variables[task] = ("sample", table.labels[task][kept], legend.flags())
-    coords = {
-        "time": (first + days.astype("timedelta64[D]")).astype("datetime64[ns]"),
-        "day": ("time", days, {"long_name": "days since the first day of the mapped year"}),
-        "band": ("band", np.array(bands, np.dtypes.StringDType())),
-    }
-    attrs = {"dates": json.dumps(dates_to_dict(dates)), "tasks": " ".join(table.legends)}
-    return xr.Dataset(variables, coords, attrs)
+    if store is not None:
+        samples, lost = extract_into(plan, store, overwrite=overwrite, progress=progress)
+    else:
+        everything = np.arange(plan.samples)
+        total = sum(1 for _ in chunks_of(plan, everything)) if progress else 0
+        with progress_bar(total, show=progress) as advance:
+            series, seen = read_series(plan, everything, advance=advance)
+        use = usable(plan, everything, seen)
+        kept, lost = everything[use], int((~use).sum())
+        if kept.size >= _ENOUGH_TO_JUDGE_SCALE:
+            check_scale(series[use])
+        samples = make_samples(plan, kept, series if use.all() else series[use])
+        samples.attrs["points_unseen"] = lost
+    report_losses(plan, samples, lost)
+    return samples

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from lulc_xr.core.errors import SampleError, name_unknown
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import tasks_of
+from lulc_xr.samples.units import check_regions, check_units, clusters, join_units, regions_of
+
+Method = Literal["blocked", "random", "region", "leave_one_region_out"]
+METHODS = get_args(Method)
+"""How samples are dealt out."""
 
 UNUSED = -1
 """Fold of samples that lie too near to another fold; leave them out of training and test."""
@@ -22,26 +26,36 @@ UNUSED = -1
 def make_folds(
     samples: xr.Dataset,
     *,
-    block: float,
+    method: Method = "blocked",
+    block: float | None = None,
     folds: int = 5,
+    distance: float = 0.0,
     buffer: float = 0.0,
     seed: int = 0,
     group: str = "point_id",
+    region: str = "region",
 ) -> xr.Dataset:
-    """Samples with a variable `fold`: square blocks in space, dealt out so that classes balance.
+    """Samples with a variable `fold`, drawn once: write it with the samples, and it stays.
 
-    Blocks that share a group (repeats of a point) stay together. The largest blocks are
-    dealt first, each to the fold whose class counts it brings nearest to an equal share.
+    What must not part is one unit: the samples of a block, of a region, of a group (repeats
+    of a point), and those that chains of steps within `distance` connect. The largest units
+    are dealt first, each to the fold whose class counts it brings nearest to an equal share.
 
     Parameters
     ----------
     samples : xr.Dataset
         Samples with `y`, `x` (metres) and the variable `group` over `sample`.
-    block : float
-        Side of a block in metres; take more than the distance over which land resembles
-        itself. The seed places the grid of blocks.
+    method : {"blocked", "random", "region", "leave_one_region_out"}
+        Square blocks in space; single places; whole regions, several to a fold; or one fold
+        for each region, in the order of their names, which the attribute `regions` keeps.
+    block : float, optional
+        Side of a block in metres, for ``"blocked"``; take more than the distance over which
+        land resembles itself. The seed places the grid of blocks.
     folds : int
-        Number of folds, at least 2.
+        Number of folds, at least 2; ``"leave_one_region_out"`` has as many as regions.
+    distance : float
+        Samples within this distance of each other, in metres, are in one fold; for
+        ``"blocked"`` and ``"random"``. Loses no sample, but joins what lies densely.
     buffer : float
         Samples of different folds lie farther apart than this, in metres: those that do
         not get fold -1, which means unused.
@@ -49,6 +63,8 @@ def make_folds(
         Another seed draws other folds. The order of the samples does not matter.
     group : str
         Variable whose equal values never part.
+    region : str
+        Variable of regions, for the methods that need them.
 
     Returns
     -------
@@ -74,41 +90,76 @@ def make_folds(
     >>> samples = extract_samples(cube, points(cube, per_class=20))
     >>> make_folds(samples, block=160, folds=3).fold.values.max()
     np.int16(2)
+    >>> apart = make_folds(samples, method="random", distance=20, folds=3)
+    >>> apart.fold.attrs["distance"]
+    20.0
     """
-    places = _check(samples, block=block, folds=folds, buffer=buffer, group=group)
+    by_region = method in ("region", "leave_one_region_out")
+    places = _check(
+        samples,
+        names=("y", "x", group, *((region,) if by_region else ())),
+        lengths={"block": block, "distance": distance, "buffer": buffer},
+        method=method,
+        folds=folds,
+    )
+    groups = samples[group].to_numpy()
     rng = np.random.default_rng(seed)
-    cells = np.floor(places / block + rng.random(2)).astype(np.int64)
-    units = _units(cells, samples[group].to_numpy())
-    number = int(units.max()) + 1
-    if number < folds:
-        raise SampleError(
-            f"folds={folds}, but the samples lie in only {number} blocks of {block:g} m that "
-            f"share no {group} (extent {np.ptp(places[:, 0]):g} m by {np.ptp(places[:, 1]):g} m). "
-            f"Choose folds <= {number}, a smaller block, or samples of a larger area."
-        )
     classes, names = _classes(samples)
-    counts = np.zeros((number, len(names)), np.int64)
-    np.add.at(counts, (units, classes), 1)
-    fold = _deal(counts, folds=folds, rng=rng)[units]
+    settings: dict[str, Any] = {"method": method, "buffer": float(buffer), "seed": seed}
+    if method == "leave_one_region_out":
+        regions, fold = np.unique(regions_of(samples, region), return_inverse=True)
+        check_regions(regions, fold, groups, region=region, group=group)
+        folds = regions.size
+        settings |= {"regions": [str(name) for name in regions]}
+    else:
+        cells: NDArray[Any]
+        if method == "blocked" and block is not None:
+            cells = np.floor(places / block + rng.random(2)).astype(np.int64)
+            settings |= {"block": float(block), "distance": float(distance)}
+        elif method == "random":
+            cells = places
+            settings |= {"distance": float(distance)}
+        else:
+            cells = np.unique(regions_of(samples, region), return_inverse=True)[1][:, None]
+        near = clusters(places, distance=distance) if distance > 0 else None
+        units = join_units(cells, groups, near)
+        check_units(units, places, near, folds=folds, method=method, block=block, group=group)
+        counts = np.zeros((int(units.max()) + 1, len(names)), np.int64)
+        np.add.at(counts, (units, classes), 1)
+        fold = _deal(counts, folds=folds, rng=rng)[units]
     if buffer > 0:
         fold = np.where(_near(places, fold, buffer=buffer), UNUSED, fold)
-    _judge(fold, classes, names, folds=folds, buffer=buffer, block=block)
-    settings = {"folds": folds, "block": float(block), "buffer": float(buffer), "seed": seed}
-    attrs = {"long_name": "fold in space, -1 for unused", **settings}
+    _judge(fold, classes, names, folds=folds, buffer=buffer)
+    attrs = {"long_name": "fold in space, -1 for unused", "folds": folds, **settings}
     return samples.assign(fold=("sample", fold.astype(np.int16), attrs))
 
 
 def _check(
-    samples: xr.Dataset, *, block: float, folds: int, buffer: float, group: str
+    samples: xr.Dataset,
+    *,
+    names: tuple[str, ...],
+    lengths: dict[str, float | None],
+    method: str,
+    folds: int,
 ) -> NDArray[np.float64]:
     """Position (y, x) of every sample."""
+    if method not in METHODS:
+        raise SampleError(name_unknown("method of folds", method, METHODS))
     if folds < 2:
         raise SampleError(f"folds={folds}; expected at least 2.")
-    if not (block > 0 and np.isfinite(block)):
+    block = lengths["block"]
+    if method == "blocked" and (block is None or not (block > 0 and np.isfinite(block))):
         raise SampleError(f"block={block}; expected the side of a block in metres, > 0.")
-    if not (buffer >= 0 and np.isfinite(buffer)):
-        raise SampleError(f"buffer={buffer}; expected a distance in metres, >= 0.")
-    for name in ("y", "x", group):
+    for name in ("distance", "buffer"):
+        value = lengths[name]
+        if value is None or not (value >= 0 and np.isfinite(value)):
+            raise SampleError(f"{name}={value}; expected a distance in metres, >= 0.")
+    if lengths["distance"] and "region" in method:
+        raise SampleError(
+            f"distance={lengths['distance']:g} would join regions across their borders; "
+            f"method={method!r} keeps regions whole. Leave out what lies near a border: buffer=..."
+        )
+    for name in names:
         if name not in samples:
             raise SampleError(
                 name_unknown("variable of samples", name, map(str, samples.variables))
@@ -120,25 +171,6 @@ def _check(
     if lost.any():
         raise SampleError(f"{int(lost.sum())} samples have no position; drop them first.")
     return places
-
-
-def _units(cells: NDArray[np.int64], groups: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Number of the unit (blocks joined by shared groups) of each sample.
-
-    Units are numbered by their first block in space, not by the order of the samples.
-    """
-    blocks = np.unique(cells, axis=0, return_inverse=True)[1].ravel()
-    members = np.unique(groups, return_inverse=True)[1].ravel()
-    total = int(blocks.max()) + 1 + int(members.max()) + 1
-    links = coo_array(
-        (np.ones(blocks.size), (blocks, int(blocks.max()) + 1 + members)), shape=(total, total)
-    )
-    joined = connected_components(links, directed=False)[1][: int(blocks.max()) + 1]
-    # Blocks are sorted by (row, column), so the first of a unit orders the units.
-    first = np.unique(joined, return_index=True)[1]
-    rank = np.empty(first.size, np.int64)
-    rank[np.argsort(first)] = np.arange(first.size)
-    return np.asarray(rank[joined][blocks], np.int64)
 
 
 def _classes(samples: xr.Dataset) -> tuple[NDArray[np.int64], list[str]]:
@@ -193,15 +225,14 @@ def _judge(
     *,
     folds: int,
     buffer: float,
-    block: float,
 ) -> None:
     """Raise if a fold is empty; warn of classes that a fold lacks."""
     sizes = np.bincount(fold[fold >= 0], minlength=folds)
     if (sizes == 0).any():
         raise SampleError(
             f"{int((sizes == 0).sum())} of {folds} folds are empty: {int((fold < 0).sum())} of "
-            f"{fold.size} samples lie within the buffer of {buffer:g} m of another fold (blocks "
-            f"of {block:g} m). Choose a smaller buffer, larger blocks, or fewer folds."
+            f"{fold.size} samples lie within the buffer of {buffer:g} m of another fold. "
+            "Choose a smaller buffer, larger blocks, or fewer folds."
         )
     table = np.zeros((folds, len(names)), np.int64)
     np.add.at(table, (fold[fold >= 0], classes[fold >= 0]), 1)

@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from lulc_xr.core.errors import SampleError
 from lulc_xr.core.legend import Legend
-from lulc_xr.core.model import tasks_of
+from lulc_xr.core.model import check_single_pixels, tasks_of
 from lulc_xr.samples.patches import iterate_positions
 
 
@@ -56,7 +56,7 @@ class SampleBatches(IterableDataset[Batch]):
     Raises
     ------
     SampleError
-        If there is no sample, or `batch_size` is below 1.
+        If there is no sample, they are patches, or `batch_size` is below 1.
     LegendError
         If a label is not part of its legend.
 
@@ -80,10 +80,12 @@ class SampleBatches(IterableDataset[Batch]):
         if batch_size < 1:
             raise SampleError(f"batch_size {batch_size}; give a whole number >= 1.")
         self.batch_size, self.shuffle, self.seed, self.epoch = batch_size, shuffle, seed, 0
+        check_single_pixels(samples)
         series = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
         self._series = np.ascontiguousarray(series, np.float32)
         self._mask = np.asarray(~np.isnan(self._series).any(axis=2))
-        self._days = torch.from_numpy(np.array(samples["day"].to_numpy(), np.int32))
+        # (time,), or (sample, time) where samples are of several years.
+        self._days = np.array(samples["day"].transpose(..., "time").to_numpy(), np.int32)
         weight = samples["weight"].to_numpy() if "weight" in samples else np.ones(self.size)
         self._weight = weight.astype(np.float32)
         self._labels = {
@@ -118,7 +120,9 @@ class SampleBatches(IterableDataset[Batch]):
         return {
             "series": torch.from_numpy(self._series[chosen]),
             "mask": torch.from_numpy(self._mask[chosen]),
-            "days": self._days.expand(len(chosen), -1),
+            "days": torch.from_numpy(self._days).expand(len(chosen), -1)
+            if self._days.ndim == 1
+            else torch.from_numpy(self._days[chosen]),
             "labels": {t: torch.from_numpy(labels[chosen]) for t, labels in self._labels.items()},
             "weight": torch.from_numpy(self._weight[chosen]),
         }

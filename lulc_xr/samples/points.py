@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.core.dates import year_of
 from lulc_xr.core.errors import LegendError, SampleError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS, Legend
 
@@ -21,7 +22,13 @@ Labels = str | Mapping[str, tuple[str, Legend]] | None
 """A column, or the column and legend of each task."""
 
 DEFAULT_TASK = "land_cover"
-RESERVED = ("reflectance", "weight", "point_id", "y", "x", "year", "fold", "time", "band", "day")
+CARRIED = ("stratum", "region")
+"""Columns that samples keep where points have them."""
+
+RESERVED = (
+    "reflectance", "weight", "point_id", "y", "x", "year", "fold", "time", "band", "day", "sample",
+    "stratum", "region", "labelled", "patch_y", "patch_x", "bioclim", "bioclim_variable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,8 @@ class PointTable:
         Class ids of each task, 255 where there is no label.
     legends : mapping of str to Legend
         Legend of each task.
+    kept : mapping of str to ndarray
+        Other columns that samples keep.
     """
 
     x: NDArray[np.float64]
@@ -48,9 +57,17 @@ class PointTable:
     weight: NDArray[np.float32]
     labels: Mapping[str, NDArray[np.uint8]]
     legends: Mapping[str, Legend]
+    kept: Mapping[str, NDArray[Any]]
 
 
-def read_points(points: Points, *, crs: str, labels: Labels, legend: Legend | None) -> PointTable:
+def read_points(
+    points: Points,
+    *,
+    crs: str,
+    labels: Labels,
+    legend: Legend | None,
+    keep: Sequence[str] = (),
+) -> PointTable:
     """Points as arrays, in the cube's reference system, with checked labels.
 
     Parameters
@@ -64,6 +81,8 @@ def read_points(points: Points, *, crs: str, labels: Labels, legend: Legend | No
         (``attrs["legends"]`` of a table), or column ``land_cover``.
     legend : Legend or None
         Legend of a single task; None: the one that the points carry.
+    keep : sequence of str
+        Columns to keep, beside stratum and region.
 
     Raises
     ------
@@ -72,7 +91,7 @@ def read_points(points: Points, *, crs: str, labels: Labels, legend: Legend | No
     LegendError
         If there is no legend, or a label is not part of it.
     """
-    table, carried = _columns(points)
+    table, carried = columns_of(points)
     if labels is None and legend is None and isinstance(points, pd.DataFrame):
         # Points of several tasks carry the legend of each.
         several = points.attrs.get("legends") or {}
@@ -83,20 +102,95 @@ def read_points(points: Points, *, crs: str, labels: Labels, legend: Legend | No
     weight = np.asarray(table.get("weight", np.ones(len(x))), np.float32)
     if not (np.isfinite(weight) & (weight >= 0)).all():
         raise SampleError("column 'weight' holds a negative or missing value; give finite >= 0.")
-    point_id = np.asarray(table.get("point_id", np.arange(len(x))))
-    if point_id.dtype.kind in "OU":
-        point_id = point_id.astype(np.dtypes.StringDType())
     return PointTable(
         x=x,
         y=y,
-        point_id=point_id,
+        point_id=_plain(table.get("point_id", np.arange(len(x))), "point_id"),
         weight=weight,
         labels=found,
         legends={task: known for task, (_, known) in tasks.items()},
+        kept=_kept(table, keep, tasks),
     )
 
 
-def _columns(points: Points) -> tuple[Mapping[str, Any], Mapping[str, Legend]]:
+def mapped_years(points: Points, *, start_month: int) -> NDArray[np.int64]:
+    """Mapped year of every point, shape (point,); 0 where a point says none.
+
+    Column ``year`` names it; where there is none, it is the year that holds ``survey_date``.
+
+    Parameters
+    ----------
+    points : GeoDataFrame, DataFrame or xr.Dataset
+        With one of these columns, or both.
+    start_month : int
+        Month (1-12) in which mapped years begin.
+
+    Raises
+    ------
+    SampleError
+        If there is neither column, or one cannot be read.
+    """
+    table, _ = columns_of(points)
+    if "year" not in table and "survey_date" not in table:
+        raise SampleError(
+            name_unknown("column", "year", table) + " years='match' samples each point in a year "
+            "of its own: give a column 'year' or 'survey_date', or name the year: years=2018."
+        )
+    years: NDArray[np.int64] | None = None
+    if "survey_date" in table:
+        try:
+            dates = pd.to_datetime(pd.Series(np.asarray(table["survey_date"])))
+        except (ValueError, TypeError) as error:
+            raise SampleError(
+                f"column 'survey_date' holds no dates ({error}). Use pandas.to_datetime."
+            ) from error
+        known = dates.notna().to_numpy()
+        filled = dates.fillna(pd.Timestamp(0)).dt.tz_localize(None).to_numpy()
+        years = np.where(known, year_of(filled, start_month=start_month), 0)
+    if "year" not in table:
+        return np.asarray(years, np.int64)
+    try:
+        named = pd.to_numeric(pd.Series(np.asarray(table["year"]))).to_numpy(np.float64)
+    except (ValueError, TypeError) as error:
+        raise SampleError(f"column 'year' holds no years ({error}); give whole numbers.") from error
+    odd = np.isfinite(named) & (named != np.rint(named))
+    if odd.any():
+        raise SampleError(f"column 'year' holds {named[odd][0]:g}; a year is a whole number.")
+    fallback = np.zeros(named.size, np.int64) if years is None else years
+    return np.where(np.isfinite(named), np.nan_to_num(named), fallback).astype(np.int64)
+
+
+def _kept(
+    table: Mapping[str, Any], keep: Sequence[str], tasks: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """Stratum, region and the columns to keep, by name."""
+    for name in keep:
+        if name not in table:
+            raise SampleError(name_unknown("column to keep", name, table))
+        if name in tasks or (name in RESERVED and name not in CARRIED):
+            raise SampleError(
+                f"column {name!r} cannot be kept under that name: samples have a variable "
+                f"{name!r} of their own. Rename the column."
+            )
+    carried = [name for name in CARRIED if name in table and name not in tasks]
+    return {name: _plain(table[name], name) for name in dict.fromkeys([*carried, *keep])}
+
+
+def _plain(column: Any, name: str) -> NDArray[Any]:
+    """A column as numbers, dates or strings of any length, which Zarr can store."""
+    values = pd.Series(np.asarray(column))
+    if values.dtype.kind in "biufM":
+        return np.asarray(values)
+    held = {type(v).__name__ for v in values[values.notna()]} - {"str"}
+    if held:
+        raise SampleError(
+            f"column {name!r} holds {', '.join(sorted(held))}; samples keep numbers, dates and "
+            "strings. Convert it first."
+        )
+    return values.fillna("").to_numpy(object).astype(np.dtypes.StringDType())
+
+
+def columns_of(points: Points) -> tuple[Mapping[str, Any], Mapping[str, Legend]]:
     """Columns by name, and the legends they carry by column."""
     if isinstance(points, pd.DataFrame):
         carried = points.attrs.get("legend")

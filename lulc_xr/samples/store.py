@@ -52,7 +52,7 @@ def write_samples(
             # Encodings of where the samples were read from do not bind the new store.
             plain = samples.drop_encoding()
             plain.to_zarr(made, mode="w", zarr_format=3, consolidated=False)
-            _put_in_place(made, target, old=Path(folder, "old"))
+            put_in_place(made, target, old=Path(folder, "old"))
     except OSError as error:
         raise StoreError(
             f"samples were not written to {target}: {error}. What was there before is unchanged. "
@@ -61,13 +61,15 @@ def write_samples(
     return target
 
 
-def open_samples(store: str | os.PathLike[str]) -> xr.Dataset:
-    """Samples from a store that :func:`write_samples` made, in memory.
+def open_samples(store: str | os.PathLike[str], *, lazy: bool = False) -> xr.Dataset:
+    """Samples from a store, in memory.
 
     Parameters
     ----------
     store : path
-        Folder of the store.
+        Folder that :func:`write_samples` or :func:`lulc_xr.extract_samples` made.
+    lazy : bool
+        Read values when they are used, for more samples than fit into memory.
 
     Raises
     ------
@@ -80,17 +82,17 @@ def open_samples(store: str | os.PathLike[str]) -> xr.Dataset:
             f"{path} is no Zarr version 3 store (no zarr.json in it). Write samples with "
             "lulc_xr.write_samples."
         )
-    with xr.open_zarr(path, consolidated=False, chunks=None) as stored:
-        if "tasks" not in stored.attrs or "reflectance" not in stored:
-            raise StoreError(
-                f"{path} holds no samples: it has variables {sorted(map(str, stored.data_vars))} "
-                "and no attribute 'tasks'. If it is a cube, open it with lulc_xr.open_cube."
-            )
-        samples: xr.Dataset = stored.load()
-    return samples
+    stored: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    if "tasks" not in stored.attrs or "reflectance" not in stored:
+        raise StoreError(
+            f"{path} holds no samples: it has variables {sorted(map(str, stored.data_vars))} "
+            "and no attribute 'tasks'. If it is a cube, open it with lulc_xr.open_cube."
+        )
+    return stored if lazy else stored.load()
 
 
-def _put_in_place(made: Path, target: Path, *, old: Path) -> None:
+def put_in_place(made: Path, target: Path, *, old: Path) -> None:
+    """Give a complete store its name; what was there goes to `old`, and back if that fails."""
     if target.exists():
         target.rename(old)
     try:

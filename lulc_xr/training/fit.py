@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from lulc_xr.core.errors import ModelError
-from lulc_xr.core.model import ModelSpec, fixed_number_of_dates
+from lulc_xr.core.model import ModelSpec, check_single_pixels, fixed_number_of_dates
 from lulc_xr.models.classifier import Classifier
 from lulc_xr.models.registry import load_network, make_network, needs_fixed_dates
 from lulc_xr.samples.loader import Batch, SampleBatches
@@ -61,8 +61,8 @@ def fit(
     Raises
     ------
     SampleError
-        If a class of the legend has no sample, the network cannot see gaps and there are some,
-        or the validation fold is not there.
+        If samples are patches, a class of the legend has no sample, the network cannot see
+        gaps and there are some, or the validation fold is not there.
     ModelError
         If the network is unknown, does not take its sizes, or training diverged.
 
@@ -77,6 +77,7 @@ def fit(
     ('tempcnn', 40)
     """
     config = config or TrainConfig()
+    check_single_pixels(samples)
     training, validation = split_fold(samples, validation_fold=config.validation_fold)
     spec = ModelSpec.from_samples(samples)
     check_samples(training, spec, allow_missing_classes=config.allow_missing_classes)

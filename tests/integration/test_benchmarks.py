@@ -17,7 +17,18 @@ import xarray as xr
 import lulc_xr as lx
 from benchmarks import scene, stages
 
-MODULES = ("allocation", "engine", "forward", "graph", "memory", "samples", "stac")
+MODULES = (
+    "allocation",
+    "climate",
+    "composite",
+    "engine",
+    "extend",
+    "forward",
+    "graph",
+    "memory",
+    "samples",
+    "stac",
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 

@@ -169,3 +169,23 @@ def test_a_replacement_that_dies_in_the_exchange_is_ended_by_the_next_run(store,
     assert lx.verify(store).ok
     assert not (store / STAGING).exists()
     assert_equal(values_of(store), after)
+
+
+def test_samples_of_a_killed_extraction_are_those_of_an_undisturbed_one(store, tmp_path):
+    whole, out = tmp_path / "whole.zarr", tmp_path / "samples.zarr"
+    batches, number = run("sample", store, whole, -1)
+    assert batches > 8
+    process = child("sample", store, out, 6)
+    wait_for(Path(f"{out}.waits").exists, "the sixth batch")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not out.exists()
+    # Six batches were recorded: the second run reads the others only.
+    assert run("sample", store, out, -1) == (batches - 6, number)
+    assert bytes_of(out) == bytes_of(whole)
+    assert not (tmp_path / ".samples.zarr.partial").exists()
+
+
+def bytes_of(folder):
+    """Every file of a store, byte by byte."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

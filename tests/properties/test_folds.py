@@ -6,11 +6,13 @@ import numpy as np
 import xarray as xr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist
 
 from lulc_xr.core.errors import SampleError
 from lulc_xr.core.legend import Legend
 from lulc_xr.samples.folds import make_folds
+from lulc_xr.samples.units import clusters
 
 LEGEND = Legend.from_names("t", ["a", "b", "c"])
 
@@ -86,3 +88,56 @@ def test_only_samples_within_the_buffer_are_left_out(samples: xr.Dataset, how: d
     kept = fold >= 0
     np.testing.assert_array_equal(fold[kept], whole[kept])
     assert (distance[~kept] <= how["buffer"] * (1 + 1e-6)).all()
+
+
+joined = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["random", "blocked"]),
+        "block": st.floats(100, 600),
+        "folds": st.integers(2, 4),
+        "distance": st.integers(0, 250).map(float),
+        "seed": st.integers(0, 1000),
+    }
+)
+
+
+@given(samples=scattered(), how=joined, data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_lies_within_the_distance_is_in_one_fold(
+    samples: xr.Dataset, how: dict, data: st.DataObject
+) -> None:
+    fold = folded(samples, **how)
+    # Every sample is in one of the folds, and each fold has some.
+    assert set(fold) == set(range(how["folds"]))
+    places = np.stack([samples.y, samples.x], axis=1)
+    different = fold[:, None] != fold
+    assert (cdist(places, places)[different] > how["distance"]).all()
+    for point in np.unique(samples.point_id):
+        assert len(set(fold[samples.point_id.values == point])) == 1
+    order = list(data.draw(st.permutations(range(samples.sizes["sample"]))))
+    np.testing.assert_array_equal(folded(samples.isel(sample=order), **how), fold[order])
+
+
+@given(samples=scattered(), regions=st.integers(2, 8), folds=st.integers(2, 4), seed=st.integers(0))
+@settings(max_examples=40, deadline=None)
+def test_regions_are_never_parted(samples: xr.Dataset, regions: int, folds: int, seed: int) -> None:
+    # The region of a place follows from its id, so that repeats agree.
+    names = np.array([f"r{i}" for i in range(regions)], np.dtypes.StringDType())
+    samples["region"] = ("sample", names[samples.point_id.values % regions])
+    dealt = folded(samples, method="region", folds=folds, seed=seed)
+    assert set(dealt) == set(range(folds))
+    left_out = folded(samples, method="leave_one_region_out", seed=seed)
+    given_names = np.unique(samples.region)
+    for k, name in enumerate(given_names):
+        inside = samples.region.values == name
+        assert len(set(dealt[inside])) == 1
+        np.testing.assert_array_equal(left_out == k, inside)
+
+
+@given(samples=scattered(), distance=st.integers(1, 600).map(float))
+@settings(max_examples=40, deadline=None)
+def test_clusters_are_those_of_single_linkage(samples: xr.Dataset, distance: float) -> None:
+    places = np.stack([samples.y, samples.x], axis=1)
+    expected = fcluster(linkage(places, "single"), distance, "distance")
+    found = clusters(places, distance=distance)
+    np.testing.assert_array_equal(found[:, None] == found, expected[:, None] == expected)

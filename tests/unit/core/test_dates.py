@@ -21,9 +21,10 @@ from lulc_xr.core.errors import CubeError, ModelError
 MONTH = st.integers(1, 12)
 DATES = st.builds(
     RegularDates,
-    freq=st.sampled_from(["MS", "2MS", "3MS", "QS-JAN"]),
-    method=st.sampled_from(["median", "mean"]),
-    fill=st.sampled_from(["linear", None]),
+    freq=st.sampled_from(["MS", "2MS", "3MS", "QS-JAN", "dekad", "year"]),
+    method=st.sampled_from(["median", "mean", "medoid"]),
+    fill=st.just("linear"),
+    max_gap=st.none() | st.integers(1, 400),
 ) | st.builds(RawDates, maximum=st.integers(5, 9), minimum=st.integers(1, 5), start_month=MONTH)
 
 
@@ -64,6 +65,27 @@ def test_every_date_of_a_year_falls_into_one_period(days, start_month):
         assert {0, 11} <= set(group)
 
 
+@given(st.integers(1950, 2100), MONTH)
+def test_periods_by_name_cover_the_year(year, start_month):
+    number = {"month": 12, "dekad": 36, "season": 4, "year": 1}
+    for freq, wanted in number.items():
+        if freq == "season" and start_month % 3:
+            continue
+        starts = RegularDates(freq=freq, start_month=start_month).starts(year)
+        assert len(starts) == wanted
+        assert starts[0] == year_bounds(year, start_month=start_month)[0]
+        day = starts.astype(object)
+        assert {d.day for d in day} <= ({1, 11, 21} if freq == "dekad" else {1})
+        if freq == "season":
+            assert {d.month for d in day} == {12, 3, 6, 9}
+
+
+def test_axes_from_before_max_gap_are_read_and_stay_the_same():
+    old = {"kind": "regular", "freq": "MS", "method": "median", "start_month": 1, "fill": "linear"}
+    assert dates_from_dict(old) == RegularDates()
+    assert dates_to_dict(RegularDates()) == old
+
+
 def test_raw_dates_keep_their_days():
     times = np.array(["2017-12-31", "2018-01-01", "2018-03-01T10:30"], "datetime64[ns]")
     plan = plan_year(times, RawDates(maximum=2), year=2018)
@@ -82,6 +104,8 @@ def test_raw_dates_keep_their_days():
             lambda: RegularDates(freq="banana"),
             "'banana' is not a pandas offset.*Use 'month', 'dekad', 'season', 'year'",
         ),
+        (lambda: RegularDates(freq="season"), "cuts a season.*Pass start_month=12, or 3, 6 or 9"),
+        (lambda: RegularDates(max_gap=-3), "max_gap=-3: give whole days >= 1"),
         (lambda: RegularDates(freq="QS", start_month=2), "do not begin on 2000-02-01"),
         (lambda: RawDates(maximum=3, minimum=4), "minimum 4 and maximum 3.*1 <= minimum"),
         (lambda: RawDates(maximum=0), "expected 1 <= minimum <= maximum"),

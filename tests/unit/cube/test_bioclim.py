@@ -142,6 +142,20 @@ def test_the_year_may_begin_in_any_month_and_rests_are_left_out_with_a_warning()
     np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-5)
 
 
+def test_any_day_of_a_month_and_hour_of_a_day_may_stand_for_it():
+    given = climate()
+    expected = lx.bioclim(**given)
+    middle = pd.date_range("2001-01-01", periods=12, freq="MS") + pd.Timedelta(days=14.5)
+    moved = {n: v.assign_coords(time=middle) for n, v in given.items()}
+    xr.testing.assert_equal(lx.bioclim(**moved), expected)
+    time = pd.date_range("2001-01-01", "2001-12-31")
+    noon = time + pd.Timedelta(hours=12)
+    daily = {
+        n: v.reindex(time=time, method="ffill").assign_coords(time=noon) for n, v in given.items()
+    }
+    np.testing.assert_allclose(lx.bioclim(**daily), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_years_are_averaged_before_the_variables_are_taken():
     given = climate(2)
     factor = xr.where(given["tas"]["time"].dt.year == 2001, 0.5, 1.5)

@@ -4,6 +4,7 @@ import dask
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from rasterio.transform import from_origin
 
 import lulc_xr as lx
@@ -86,6 +87,17 @@ def test_only_the_cells_of_an_area_are_read(chelsa):
         lx.read_chelsa(chelsa, bbox=(50.9, 4.6, 51.6, 5.2))
 
 
+def test_a_large_raster_is_read_in_blocks_that_fit_together(tmp_path):
+    values = np.add.outer(np.arange(700) / 100, np.arange(4500) / 100)
+    write_raster(tmp_path / "wc2.1_30s_bio_1.tif", values, dtype="float32", nodata=-9999, step=0.01)
+    found = lx.read_worldclim(tmp_path)
+    assert found.data.numblocks == (1, 2, 3)
+    np.testing.assert_allclose(found[0], values, rtol=1e-6)
+    part = lx.read_worldclim(tmp_path, bbox=(24.0, 45.5, 25.0, 47.0))
+    rows, columns = (np.flatnonzero(np.isin(found[n], part[n])) for n in CONTEXT_DIMS[1:])
+    np.testing.assert_allclose(part[0], values[np.ix_(rows, columns)], rtol=1e-6)
+
+
 def test_nothing_is_read_until_values_are_asked_for(chelsa):
     def refuse(*_, **__):
         raise AssertionError("computed")
@@ -145,6 +157,21 @@ def test_folders_must_hold_one_grid_and_one_file_of_each(tmp_path):
     )
     with pytest.raises(CubeError, match=r"'wc2.1_5m_bio_2.tif' lies on another grid"):
         lx.read_worldclim(tmp_path)
+
+
+def test_a_netcdf_in_kelvin_is_refused(tmp_path):
+    coords = {"latitude": [51.0, 50.0], "longitude": [4.0, 5.0]}
+    values = xr.DataArray(np.full((2, 2), 283.0, "f4"), coords, tuple(coords), attrs={"units": "K"})
+    values.to_dataset(name="bio01").to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(CubeError, match=r"bio01 .*units 'k'; WorldClim has degrees Celsius"):
+        lx.read_worldclim(tmp_path / "a.nc")
+    values.attrs.clear()
+    values.to_dataset(name="bio01").to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(CubeError, match=r"bio01 .*is 283; expected -90 to 70"):
+        lx.read_worldclim(tmp_path / "b.nc").load()
+    values.to_dataset(name="t2m").to_netcdf(tmp_path / "c.nc")
+    with pytest.raises(CubeError, match=r"no bio01 to bio19 in .*t2m"):
+        lx.read_worldclim(tmp_path / "c.nc")
 
 
 def test_worldclim_of_iberia_keeps_the_identities_of_its_definitions(shared_data):

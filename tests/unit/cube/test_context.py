@@ -1,7 +1,6 @@
 """Context in a cube's store: written whole, given back, kept by write_cube, refused when wrong."""
 
-import os
-import stat
+import resource
 
 import dask
 import numpy as np
@@ -141,17 +140,19 @@ def test_a_store_interrupted_while_context_is_replaced_opens_and_can_be_mended(s
 
 
 def test_what_cannot_be_written_leaves_the_cube_as_it_was(store, world):
-    if os.geteuid() == 0:
-        pytest.skip("root may write anywhere")
-    before = sorted(p.name for p in store.iterdir())
-    store.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    lx.write_context(world, store)
+    before = {p: p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
+    beside = sorted(p.name for p in store.parent.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # No file may be longer than 200 bytes: the metadata of the context is.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
     try:
-        with pytest.raises(StoreError, match="could not write context"):
-            lx.write_context(world, store)
+        with pytest.raises(StoreError, match=r"could not write context.*The cube is unchanged"):
+            lx.write_context(world + 1, store, overwrite=True)
     finally:
-        store.chmod(stat.S_IRWXU)
-    assert sorted(p.name for p in store.iterdir()) == before
-    lx.open_cube(store)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {p: p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()} == before
+    assert sorted(p.name for p in store.parent.iterdir()) == beside
 
 
 def test_context_elsewhere_is_refused_with_both_places(store, world):

@@ -193,3 +193,18 @@ def test_crs_is_found_in_every_spelling(tmp_path):
     assert item_crs(item, "B02") == "EPSG:32632"
     item.assets["B02"].extra_fields["proj:epsg"] = 32633
     assert item_crs(item, "B02") == "EPSG:32633"
+
+
+def test_hls_has_its_own_fill_and_quality_band(tmp_path):
+    item = sentinel2(tmp_path)
+    item.id = "HLS.S30.T31UDS.2021156T105031.v2.0"
+    item.assets["Fmask"] = item.assets.pop("SCL")
+    scene = read_scene(item, ("blue", "nir08"))
+    assert [(s.key, s.offset, s.nodata) for s in scene.bands.values()] == [
+        ("B02", 0.0, -9999), ("B8A", 0.0, -9999)
+    ]  # fmt: skip
+    assert (scene.quality.key, scene.sensor.quality_kind) == ("Fmask", "fmask")
+    item.id = "HLS.L30.T31UDS.2021156T103500.v2.0"
+    item.properties["platform"] = "landsat-8"
+    item.assets["B05"] = item.assets.pop("B8A")
+    assert read_scene(item, ("nir08",)).bands["nir08"].key == "B05"

@@ -78,15 +78,17 @@ def test_another_job_is_refused_and_the_map_stays(store, changed, message):
     assert_equal(values_of(store), before)
 
 
-def test_another_year_is_refused_and_the_map_stays(store):
+def test_an_earlier_year_is_refused_and_the_map_stays(store):
     lx.write_variables(lx.classify(lx.open_cube(store), Ratio()), store, progress=False)
     before = values_of(store)
-    times = lx.open_cube(store)["time"] + np.timedelta64(365, "D")
-    later = lx.classify(lx.open_cube(store).assign_coords(time=times), Ratio())
+    times = lx.open_cube(store)["time"] - np.timedelta64(365, "D")
+    earlier = lx.classify(lx.open_cube(store).assign_coords(time=times), Ratio())
+    with pytest.raises(StoreError, match=r"holds maps of \[2018\]; these are of \[2017\]"):
+        lx.write_variables(earlier, store, progress=False)
     with pytest.raises(
-        StoreError, match=r"holds maps whose 'year' is \[2018\]; these have \[2019\]"
+        StoreError, match=r"holds maps whose 'year' is \[2018\]; these have \[2017\]"
     ):
-        lx.write_variables(later, store, progress=False)
+        lx.write_variables(earlier, store, overwrite=True, progress=False)
     assert_equal(values_of(store), before)
 
 

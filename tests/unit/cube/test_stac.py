@@ -1,5 +1,6 @@
 """A cube from STAC items: values, dates, merging, clear pixels, grids, faults."""
 
+import pickle
 from pathlib import Path
 
 import dask
@@ -358,3 +359,61 @@ def test_source_must_be_items(tmp_path):
         lx.load_stac([{"id": "x"}], bands=PAIR, geobox=grid(64))
     with pytest.raises(lx.SourceError, match="not there"):
         lx.load_stac(tmp_path / "catalog.json", bands=PAIR, geobox=grid(64))
+
+
+def test_a_plan_goes_to_workers_and_has_a_name_of_its_content(tmp_path):
+    items = [sentinel2(tmp_path, numbers=noise(64, 12)), landsat(tmp_path)]
+    cube = load(*items, on_error="mark", dilate=1)
+    again = pickle.loads(pickle.dumps(cube))
+    xr.testing.assert_identical(again.compute(), cube.compute())
+    name = cube["reflectance"].data.name
+    assert load(*items[::-1], on_error="mark", dilate=1)["reflectance"].data.name == name
+    for other in ({"dilate": 2}, {"clear": "strict"}, {"on_error": "raise"}, {"bandpass": "hls"}):
+        settings = {"on_error": "mark", "dilate": 1, **other}
+        assert load(*items, **settings)["reflectance"].data.name != name
+    items[0].properties["s2:processing_baseline"] = "04.00"
+    assert load(*items, on_error="mark", dilate=1)["reflectance"].data.name != name
+
+
+def test_a_scene_is_read_once_per_chunk_and_not_where_a_clear_one_lies_above(tmp_path):
+    """Of two scenes of a day that are clear, the second is not opened: it may as well be gone."""
+    first = sentinel2(tmp_path)
+    second = sentinel2(tmp_path, tile="31UES", when="2021-06-05T10:50:20")
+    for path in (tmp_path / second.id).glob("*.tif"):
+        path.unlink()
+    assert load(first, second)["clear"].values.all()
+
+
+def test_a_scene_without_a_pixel_in_a_block_is_no_more_than_its_quality_band(tmp_path):
+    item = sentinel2(tmp_path, scl=np.zeros((64, 64), np.uint8))
+    (tmp_path / item.id / "B02.tif").unlink()
+    cube = load(item).compute()
+    assert np.isnan(cube["reflectance"]).all()
+    assert not cube["clear"].any()
+
+
+def test_outside_of_all_scenes_is_nothing(tmp_path):
+    wide = grid(96)
+    cube = load(sentinel2(tmp_path), geobox=wide, dilate=5, chunks={"y": 32, "x": 32}).compute()
+    inside = np.zeros((96, 96), bool)
+    inside[:64, :64] = True
+    np.testing.assert_array_equal(cube["clear"].values[0] == 1, inside)
+    np.testing.assert_array_equal(~np.isnan(cube["reflectance"].values[0, 0]), inside)
+
+
+def test_scenes_own_grid_is_that_of_their_pixels(tmp_path):
+    """Landsat's corners lie 15 m off multiples of 30: alone it is pasted, not blurred."""
+    own = grid(24, resolution=30, east=EAST + 15, north=NORTH + 15)
+    numbers = noise(24, 13, low=8000, high=40000)
+    oli = landsat(tmp_path, geobox=own, numbers=numbers)
+    bbox = bbox_of(grid(8, resolution=30, east=EAST + 200, north=NORTH - 200))
+    cube = lx.load_stac([oli], bands=PAIR, bbox=bbox)
+    west, north = cube.odc.geobox.boundingbox.left, cube.odc.geobox.boundingbox.top
+    assert (west % 30, north % 30) == (15, 15)
+    column, row = int(west - EAST - 15) // 30, int(NORTH + 15 - north) // 30
+    part = numbers[row : row + cube.sizes["y"], column : column + cube.sizes["x"]]
+    np.testing.assert_allclose(cube["reflectance"].values[0, 0], part * 2.75e-5 - 0.2, atol=1e-6)
+    both = lx.load_stac([oli, sentinel2(tmp_path)], bands=PAIR, bbox=bbox, resolution=30)
+    assert both.odc.geobox.boundingbox.left % 30 == 0
+    named = lx.load_stac([oli], bands=PAIR, bbox=bbox, crs="EPSG:32631")
+    assert named.odc.geobox.boundingbox.left % 30 == 0

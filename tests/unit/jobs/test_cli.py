@@ -4,6 +4,7 @@ import json
 from importlib.metadata import version
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lulc_xr.core.errors import StoreError
@@ -159,6 +160,25 @@ def test_networks_name_those_that_are_built_in(cli):
     assert told.exit_code == 0
     assert "tempcnn" in told.out
     assert "ltae" in told.out
+
+
+@pytest.mark.filterwarnings("ignore:of 36 points")
+def test_samples_of_patches_and_of_each_points_own_year(cli, place):
+    table = pd.read_csv(place / "named.csv").assign(year=2018, error=12.0)
+    table.loc[0, "year"] = 1999
+    table.to_csv(place / "dated.csv", index=False)
+    how = ("sample", place / "cube.zarr", place / "dated.csv", "--out", place / "patches.zarr")
+    told = cli(*how, "--years", "match", "--tolerance", "error", "--patch", 7)
+    assert told.exit_code == 0
+    samples = open_samples(place / "patches.zarr")
+    assert dict(samples.labelled.sizes) == {"sample": 35, "patch_y": 7, "patch_x": 7}
+    assert "35 samples in" in told.out
+    refused = cli(*how, "--years", "mach", "--overwrite")
+    assert refused.exit_code == 2
+    assert "give 'match', or years such as 2018,2019" in refused.err
+    even = cli(*how, "--patch", 4, "--overwrite")
+    assert even.exit_code == 2
+    assert "expected an odd number of pixels" in even.err
 
 
 def test_samples_keep_the_cubes_own_dates_when_asked(cli, place):

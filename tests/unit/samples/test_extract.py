@@ -2,11 +2,14 @@
 
 from collections import Counter
 
+import dask
 import dask.array
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from pyproj import CRS
 
 from lulc_xr.core.cube import REFLECTANCE_ENCODING, encode
 from lulc_xr.core.dates import RawDates, RegularDates
@@ -14,6 +17,7 @@ from lulc_xr.core.errors import CubeError, LegendError, SampleError
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import ModelSpec
 from lulc_xr.samples.extract import extract_samples
+from lulc_xr.samples.plan import plan_samples
 from lulc_xr.testing import landscape, points
 
 
@@ -182,3 +186,50 @@ def test_what_cannot_be_sampled_is_refused() -> None:
         extract_samples(cube.isel(time=slice(5, 20)), frame)
     with pytest.raises(CubeError, match="It looks unscaled"):
         extract_samples(cube.assign(reflectance=cube.reflectance * 10_000), frame)
+
+
+def test_planning_computes_nothing() -> None:
+    def refuse(*_, **__):
+        raise AssertionError("computed")
+
+    cube = landscape(y=64, x=64, chunks={"y": 32, "x": 32})
+    frame = points(cube, per_class=8)
+    with dask.config.set(scheduler=refuse):
+        plan = plan_samples(cube, frame, tolerance=2)
+    assert (plan.samples, plan.chunks, plan.patch) == (40, 4, 5)
+    assert plan.bytes == extract_samples(cube, frame, tolerance=2).reflectance.nbytes
+
+
+def test_samples_carry_the_context_of_their_place() -> None:
+    cube = landscape(y=32, x=32)
+    degrees = {"y_bioclim": [50.6, 50.5], "x_bioclim": [2.95, 3.05]}
+    values = np.array([[[1, 2], [3, 4]], [[10, np.nan], [30, 40]]], np.float32)
+    wgs84 = {"crs_wkt": CRS("EPSG:4326").to_wkt()}
+    coarse = xr.DataArray(
+        values, dims=("bioclim_variable", "y_bioclim", "x_bioclim"),
+        coords={**degrees, "bioclim_variable": ["bio01", "bio12"],
+                "spatial_ref_bioclim": ((), 0, wgs84)},
+    )  # fmt: skip
+    frame = points(cube, per_class=3)
+    samples = extract_samples(cube.assign(bioclim=coarse), frame)
+    place = gpd.points_from_xy(samples.x, samples.y, crs="EPSG:32631").to_crs(4326)
+    right, down = (place.x - 2.95) / 0.1, (50.6 - place.y) / 0.1
+    expected = (1 - down) * (1 + right) + down * (3 + right)
+    np.testing.assert_allclose(samples.bioclim.sel(bioclim_variable="bio01"), expected, atol=1e-4)
+    assert samples.bioclim.dims == ("sample", "bioclim_variable")
+    assert not np.isnan(samples.bioclim).any()
+    assert "bioclim" not in extract_samples(cube, frame)
+
+
+def test_columns_that_cannot_be_kept_are_refused() -> None:
+    cube = landscape(y=32, x=32)
+    frame = points(cube, per_class=3).assign(fold=1, odd=[{}] * 15, when=pd.Timestamp("2018-06-01"))
+    kept = extract_samples(cube, frame, keep=["when"])
+    assert (kept.when == np.datetime64("2018-06-01")).all()
+    for keep, message in (
+        ("fold", "'fold' cannot be kept under that name: samples have a variable 'fold'"),
+        ("odd", "column 'odd' holds dict; samples keep numbers, dates and strings"),
+        ("whens", r"unknown column to keep 'whens'\. Known, nearest first: when"),
+    ):
+        with pytest.raises(SampleError, match=message):
+            extract_samples(cube, frame, keep=[keep])

@@ -8,6 +8,7 @@ from lulc_xr.core.errors import SampleError
 from lulc_xr.core.legend import Legend
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.folds import make_folds
+from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.testing import landscape, points
 
 
@@ -71,6 +72,50 @@ def test_a_buffer_that_empties_a_fold_is_an_error() -> None:
         make_folds(placed([0, 300], [0, 0]), block=100, folds=2, buffer=400)
 
 
+def test_a_distance_that_joins_everything_is_an_error() -> None:
+    chain = placed(np.arange(6) * 90.0, np.zeros(6))
+    make_folds(chain, method="random", folds=3, distance=80)
+    with pytest.raises(
+        SampleError, match=r"only 1 sets .* connect 6 of 6 samples to one cluster.*buffer= instead"
+    ):
+        make_folds(chain, method="random", folds=2, distance=90)
+    with pytest.raises(SampleError, match=r"smaller distance or smaller blocks"):
+        make_folds(chain, block=50, folds=2, distance=90)
+
+
+def test_each_region_is_left_out_once() -> None:
+    names = np.array(["south", "north", "south", "west"], np.dtypes.StringDType())
+    samples = placed([0, 0, 10, 500], [0, 500, 0, 0], region=names)
+    fold = make_folds(samples, method="leave_one_region_out").fold
+    assert fold.values.tolist() == [1, 0, 1, 2]
+    assert fold.attrs["regions"] == ["north", "south", "west"]
+    assert fold.attrs["folds"] == 3
+
+
+def test_regions_that_cannot_be_folds_are_refused() -> None:
+    two = np.array(["a", "b"], np.dtypes.StringDType())
+    make = {"method": "leave_one_region_out"}
+    with pytest.raises(
+        SampleError, match=r"1 values of point_id lie in several regions, such as 7"
+    ):
+        make_folds(placed([0, 1], [0, 0], region=two).assign(point_id=("sample", [7, 7])), **make)
+    with pytest.raises(SampleError, match=r"all samples lie in one region \(a\)"):
+        make_folds(placed([0, 1], [0, 0], region=two[[0, 0]]), **make)
+    with pytest.raises(SampleError, match="1 of 2 samples have no region"):
+        make_folds(placed([0, 1], [0, 0], region=np.array(["a", ""])), method="region", folds=2)
+    with pytest.raises(SampleError, match="unknown variable of samples 'region'"):
+        make_folds(placed([0, 1], [0, 0]), method="region", folds=2)
+    with pytest.raises(SampleError, match=r"folds=3, but the samples lie in only 2 regions"):
+        make_folds(placed([0, 1], [0, 0], region=two), method="region", folds=3)
+
+
+def test_folds_stay_as_they_were_drawn(tmp_path, samples) -> None:
+    drawn = make_folds(samples, method="random", distance=30, folds=3, seed=2)
+    opened = open_samples(write_samples(drawn, tmp_path / "s.zarr"))
+    xr.testing.assert_identical(opened.fold, drawn.fold.drop_encoding())
+    assert opened.fold.attrs["method"] == "random"
+
+
 def test_a_class_missing_in_a_fold_is_reported() -> None:
     few = placed([0, 1000, 2000, 3000], [0, 0, 0, 0], classes=[0, 0, 0, 1])
     with pytest.warns(UserWarning, match=r"without a sample in a fold: b in fold [01]\.") as caught:
@@ -84,6 +129,10 @@ def test_a_class_missing_in_a_fold_is_reported() -> None:
         ({"folds": 1}, "folds=1; expected at least 2"),
         ({"block": 0}, "block=0; expected the side of a block in metres"),
         ({"buffer": -1}, "buffer=-1; expected a distance in metres"),
+        ({"distance": -1}, "distance=-1; expected a distance in metres"),
+        ({"method": "lucky"}, "unknown method of folds 'lucky'. Known, nearest first: "),
+        ({"block": None}, "block=None; expected the side of a block"),
+        ({"method": "region", "distance": 5}, "distance=5 would join regions across their borders"),
         ({"group": "place"}, "unknown variable of samples 'place'"),
     ],
 )
