@@ -1,12 +1,13 @@
-"""Servers of the integration tests, started once; a chip of Flanders behind them."""
+"""Servers of the integration tests, started once; a chip of Flanders behind them.
+
+What belongs to the extra `servers` is imported where it is used: every run of pytest reads this.
+"""
 
 import pystac
 import pytest
 
 from tests.disk import mounted
-from tests.servers.catalogue import CHIP, RAW, RECIPE, read_whole
-from tests.servers.http import serve_files
-from tests.servers.pgstac import items_of, serve_stac
+from tests.servers.catalogue import CHIP, RAW, RECIPE, items_of, read_whole
 
 START, END = "2018-04-01", "2018-06-30"
 
@@ -40,6 +41,8 @@ def flanders_catalogue(tmp_path_factory):
 @pytest.fixture(scope="session")
 def file_server(flanders_catalogue, tmp_path_factory):
     """That catalogue's files over HTTP."""
+    from tests.servers.http import serve_files
+
     log = tmp_path_factory.mktemp("http") / "log"
     with serve_files(flanders_catalogue.parent, log=log) as server:
         yield server
@@ -69,6 +72,8 @@ def items(flanders_catalogue, http):
 @pytest.fixture(scope="session")
 def stac_server(served_items, tmp_path_factory):
     """A STAC API that holds them."""
+    from tests.servers.pgstac import serve_stac
+
     with serve_stac(tmp_path_factory.mktemp("stac"), *served_items) as server:
         yield server
 

@@ -187,3 +187,15 @@ def test_landsat_collection_2_has_its_own_scale_and_bits(name, shared_data, tmp_
     assert (cube["clear"].values[0] == 1)[seen & (qa == 21824)].all()
     assert not cube["clear"].values[0][np.isin(qa, (1, 22280, 55052))].any()
     assert (qa == 21824).sum() == 20724
+
+
+def test_where_postgresql_is_missing_the_tests_skip_and_ci_fails(monkeypatch, tmp_path):
+    from tests.servers import pgstac
+
+    monkeypatch.setattr(pgstac, "PROGRAMS", tmp_path)
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"not installed.*bash \.ci/install_servers"):
+        pgstac.require_postgres()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=r"not installed.*bash \.ci/install_servers"):
+        pgstac.require_postgres()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pystac
 import rasterio
 import rasterio.warp
 from odc.geo.geobox import GeoBox
@@ -201,3 +202,22 @@ def written(items, folder):
         (folder / f"{item['id']}.json").write_text(json.dumps(item, indent=1))
     (folder / "catalog.json").write_text(json.dumps(catalogue, indent=1))
     return folder / "catalog.json"
+
+
+def items_of(catalogue, *, served_at):
+    """Collections and items of a static catalogue as JSON, their assets at an HTTP address."""
+    root = Path(catalogue).parent
+    opened = pystac.Catalog.from_file(str(catalogue))
+    collections = [bare(found.to_dict(include_self_link=False)) for found in opened.get_children()]
+    items = []
+    for item in opened.get_items(recursive=True):
+        item.make_asset_hrefs_absolute()
+        for asset in item.assets.values():
+            asset.href = f"{served_at}/{Path(asset.href).relative_to(root).as_posix()}"
+        items.append(bare(item.to_dict(include_self_link=False)))
+    return collections, items
+
+
+def bare(found):
+    """Without links: they name places on disk, and the API gives its own."""
+    return {**found, "links": []}

@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import psycopg
-import pystac
 import pytest
 import uvicorn
 
@@ -131,25 +130,6 @@ def pypgstac(*arguments, environment):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def items_of(catalogue, *, served_at):
-    """Collections and items of a static catalogue as JSON, their assets at an HTTP address."""
-    root = Path(catalogue).parent
-    opened = pystac.Catalog.from_file(str(catalogue))
-    collections = [bare(found.to_dict(include_self_link=False)) for found in opened.get_children()]
-    items = []
-    for item in opened.get_items(recursive=True):
-        item.make_asset_hrefs_absolute()
-        for asset in item.assets.values():
-            asset.href = f"{served_at}/{Path(asset.href).relative_to(root).as_posix()}"
-        items.append(bare(item.to_dict(include_self_link=False)))
-    return collections, items
-
-
-def bare(found):
-    """Without links: they name places on disk, and the API gives its own."""
-    return {**found, "links": []}
 
 
 if __name__ == "__main__":
