@@ -44,6 +44,8 @@ from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.cube.unread import fill_unread, unread_dates
 from lulc_xr.cube.verify import Verification, verify
 from lulc_xr.cube.write import write_variables
+from lulc_xr.jobs.recipe import Recipe
+from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.samples.elc10 import join_lucas, read_elc10
@@ -63,6 +65,11 @@ from lulc_xr.versions import show_versions
 
 # Imported when first used: what needs PyTorch, and what needs rasterio.
 _ON_DEMAND = {
+    "BuildReport": "lulc_xr.jobs.building",
+    "build": "lulc_xr.jobs.building",
+    "RecipePlan": "lulc_xr.jobs.planning",
+    "plan_recipe": "lulc_xr.jobs.planning",
+    "read_nested": "lulc_xr.cube.nested",
     "Classifier": "lulc_xr.models.classifier",
     "load_classifier": "lulc_xr.models.classifier",
     "ModulePredictor": "lulc_xr.models.module",
@@ -77,6 +84,7 @@ __all__ = [
     "CLEAR_RULES",
     "COMMON_BANDS",
     "Accuracy",
+    "BuildReport",
     "ChunkPlan",
     "Classifier",
     "ClearRule",
@@ -96,6 +104,8 @@ __all__ = [
     "ModulePredictor",
     "Predictor",
     "RawDates",
+    "Recipe",
+    "RecipePlan",
     "RegularDates",
     "SampleError",
     "SamplePlan",
@@ -110,6 +120,7 @@ __all__ = [
     "assign_raster_regions",
     "assign_regions",
     "bioclim",
+    "build",
     "build_cube",
     "classify",
     "compare",
@@ -130,6 +141,7 @@ __all__ = [
     "list_legends",
     "list_networks",
     "load_classifier",
+    "load_recipe",
     "load_stac",
     "lucas_labels",
     "make_folds",
@@ -137,6 +149,7 @@ __all__ = [
     "mean_and_interval",
     "open_cube",
     "open_samples",
+    "plan_recipe",
     "plan_samples",
     "plotting",
     "quality_filter",
@@ -145,6 +158,7 @@ __all__ = [
     "read_elc10",
     "read_eobs",
     "read_lucas",
+    "read_nested",
     "read_worldclim",
     "show_versions",
     "testing",

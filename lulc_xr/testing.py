@@ -33,6 +33,7 @@ _CORNER = (500_000.0, 5_600_000.0)
 _CLOUD, _SWATH = 32, 64
 _CLOUD_SHARE, _SWATH_SHARE = 0.25, 0.03
 _NOISE = 500
+_YEAR = 2018
 _WINDOW = 1024
 
 # Reflectance of bare ground and of dense green leaves, band by band, in units of 1e-4.
@@ -80,6 +81,7 @@ def landscape(
     bands: Sequence[str] = SENTINEL2_BANDS,
     classes: int = 5,
     seed: int = 0,
+    years: Sequence[int] = (2018,),
     chunks: Mapping[str, int] | None = None,
 ) -> xr.Dataset:
     """A made-up cube of any size whose classes are known.
@@ -94,13 +96,17 @@ def landscape(
     y, x : int
         Pixels of 10 m.
     time : int
-        Dates, evenly spread from 2018-01-08 to 2018-12-19; from 12 on every month has one.
+        Dates of a year, evenly spread from 8 January to 19 December; from 12 on every month
+        has one.
     bands : sequence of str
         Names of the STAC common vocabulary.
     classes : int
         Number of classes, 1 to 255.
     seed : int
         Another seed gives another landscape.
+    years : sequence of int
+        Years with dates. Classes stay; clouds and noise of a date are its own, whichever other
+        years are there.
     chunks : mapping of dimension to int, optional
         Makes the variables lazy, one Dask task per chunk. Dimensions not named: whole.
 
@@ -134,8 +140,11 @@ def landscape(
     days = 7 + np.rint(np.linspace(0, 345, time)).astype(np.int64)
     if len(set(days.tolist())) < time:
         raise CubeError(f"time={time}: a year from 8 January to 19 December holds 346 dates.")
-    sizes = {"time": time, "band": len(bands), "y": y, "x": x}
-    scene = _Scene(curves=_curves(bands, days, classes), classes=classes, seed=seed)
+    chosen = sorted(set(years))
+    sizes = {"time": time * len(chosen), "band": len(bands), "y": y, "x": x}
+    curves = np.tile(_curves(bands, days, classes), (1, len(chosen), 1))
+    numbers = np.add.outer((np.array(chosen) - _YEAR) * time, np.arange(time)).ravel()
+    scene = _Scene(curves=curves, classes=classes, seed=seed, numbers=numbers)
     variables = {
         name: _variable(scene, name, sizes=sizes, chunks=chunks)
         for name in ("reflectance", "clear", "reference")
@@ -145,7 +154,9 @@ def landscape(
     variables["reference"].encoding = {"dtype": "uint8", "grid_mapping": GRID_MAPPING}
     variables["reference"].attrs = {"long_name": "true class", **_legend(classes).flags()}
     coords = {
-        "time": np.datetime64("2018-01-01", "ns") + days.astype("timedelta64[D]"),
+        "time": np.add.outer(
+            np.array(chosen).astype(str).astype("datetime64[ns]"), days.astype("timedelta64[D]")
+        ).ravel(),
         "band": ("band", np.array(list(bands), np.dtypes.StringDType())),
         "y": ("y", _CORNER[1] - PIXEL * (np.arange(y) + 0.5), {"units": "m"}),
         "x": ("x", _CORNER[0] + PIXEL * (np.arange(x) + 0.5), {"units": "m"}),
@@ -258,7 +269,8 @@ class _MadeArray:
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         scene = self.scene
-        return (self.name, self.shape, scene.seed, scene.classes, scene.curves.tobytes())
+        dates = scene.numbers.tobytes()
+        return (self.name, self.shape, scene.seed, scene.classes, scene.curves.tobytes(), dates)
 
     def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
         axes = [np.arange(n)[k] for n, k in zip(self.shape, key, strict=True)]
@@ -269,8 +281,17 @@ class _MadeArray:
 class _Scene:
     """What lies where: every method takes positions and gives values."""
 
-    def __init__(self, *, curves: NDArray[np.float32], classes: int, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        curves: NDArray[np.float32],
+        classes: int,
+        seed: int,
+        numbers: NDArray[np.int64],
+    ) -> None:
         self.curves, self.classes, self.seed = curves, classes, seed
+        # What clouds and noise of a date follow from: its number, counted from the first year.
+        self.numbers = numbers
 
     def reference(self, y: NDArray[np.int64], x: NDArray[np.int64]) -> NDArray[np.uint8]:
         row, field = self._fields(y, x)
@@ -287,22 +308,24 @@ class _Scene:
 
     def clear(self, *axes: NDArray[np.int64]) -> NDArray[np.uint8]:
         time, y, x = axes
-        return np.stack([~(self._cloudy(t, y, x) | self._unseen(t, y, x)) for t in time]).view(
+        numbers = self.numbers[time]
+        return np.stack([~(self._cloudy(n, y, x) | self._unseen(n, y, x)) for n in numbers]).view(
             np.uint8
         )
 
     def reflectance(self, *axes: NDArray[np.int64]) -> NDArray[np.float32]:
         time, band, y, x = axes
         label = self.reference(y, x).astype(np.intp)
-        row, number = self._fields(y, x)
-        field = _hash(self.seed, row[:, None], number) >> np.uint32(16)
+        row, fields = self._fields(y, x)
+        field = _hash(self.seed, row[:, None], fields) >> np.uint32(16)
         gain = np.float32(0.9) + field.astype(np.float32) * np.float32(3e-6)
         pixel = _hash(self.seed + 1, y[:, None], x[None, :])
         raw = np.empty((time.size, band.size, y.size, x.size), np.int16)
         for i, t in enumerate(time):
-            cloudy, unseen = self._cloudy(t, y, x), self._unseen(t, y, x)
+            number = self.numbers[t]
+            cloudy, unseen = self._cloudy(number, y, x), self._unseen(number, y, x)
             for j, b in enumerate(band):
-                mixer = _hash(self.seed + 2, t, b)
+                mixer = _hash(self.seed + 2, number, b)
                 # One product of two well mixed numbers is random enough here, and cheap.
                 noise = ((pixel ^ mixer) * (mixer | np.uint32(1))) >> np.uint32(16)
                 value = self.curves[:, t, b].take(label) * gain

@@ -217,7 +217,8 @@ class _Files:
                 # GDAL remembers what it fetched of a file, a bad answer too.
                 with _uncached(href if attempt else ""):
                     return self._read(href, source, grid, resampling=resampling)
-            except (RasterioError, OSError) as error:
+            # odc-geo asserts that a raster has a reference system: one cut in its tags has none.
+            except (RasterioError, OSError, AssertionError) as error:
                 reason = _reason(error)
                 hopeless = _HOPELESS.search(reason)
                 if attempt == last or (attempt and hopeless):

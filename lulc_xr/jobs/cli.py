@@ -39,6 +39,24 @@ Filter = Annotated[
         "parcel_half_hectare, or several with '+'.",
     ),
 ]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes to start on this machine.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a running Dask scheduler, tcp://host:8786.")
+]
+RecipeFile = Annotated[Path, typer.Argument(help="A recipe: a .toml or .py file.")]
+BuiltStore = Annotated[
+    Path | None, typer.Option("--store", help="The store.  [dim]default: as the recipe says[/]")
+]
+Raw = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the raw files of a .py recipe.  [dim]default: raw beside it[/]"),
+]
+RecipeYears = Annotated[
+    str | None, typer.Option(help="Years instead of the recipe's, with commas.")
+]
+Catalogue = Annotated[
+    str | None, typer.Option(help="Catalogue instead of the recipe's: a URL or a path.")
+]
 
 
 def _job(module: str) -> Any:
@@ -73,8 +91,9 @@ def options(
 ) -> None:
     """Land use and land cover maps from cubes of satellite images in Zarr.
 
-    The usual way: [bold]sample[/] a cube at labelled points, [bold]train[/] a network,
-    [bold]classify[/] the cube, [bold]evaluate[/] the map. [bold]demo[/] does it all on real data.
+    The usual way: [bold]build[/] a cube from a recipe, [bold]sample[/] it at labelled points,
+    [bold]train[/] a network, [bold]classify[/] the cube, [bold]evaluate[/] the map.
+    [bold]demo[/] does it all on real data.
     """
 
 
@@ -84,10 +103,7 @@ def demo(
     recipe: Annotated[
         Path, typer.Option(help="The recipe of the cube; it comes with the repository.")
     ] = Path("zarr_stores/flanders.py"),
-    raw: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the raw files.  [dim]default: raw beside the recipe[/]"),
-    ] = None,
+    raw: Raw = None,
     store: Annotated[Path, typer.Option(help="The cube to make.")] = Path(
         "zarr_stores/flanders.zarr"
     ),
@@ -103,6 +119,56 @@ def demo(
     Example: [cyan]lulc-xr demo[/]
     """
     _job("demo").run_demo(recipe=recipe, raw=raw, store=store, out=out, seeds=seeds)
+
+
+@app.command()
+def plan(
+    recipe: RecipeFile,
+    *,
+    store: BuiltStore = None,
+    raw: Raw = None,
+    years: RecipeYears = None,
+    catalogue: Catalogue = None,
+    json: Json = None,
+) -> None:
+    """Say what building a recipe will cost: dates, shards, bytes to read and store, memory.
+
+    The catalogue is searched; no pixel is read and no store is written.
+
+    Example: [cyan]lulc-xr plan zarr_stores/europe.toml[/]
+    """
+    _job("building").show_cost(
+        recipe, store=store, raw=raw, years=years, catalogue=catalogue, json_path=json
+    )
+
+
+@app.command()
+def build(
+    recipe: RecipeFile,
+    *,
+    store: BuiltStore = None,
+    raw: Raw = None,
+    years: RecipeYears = None,
+    catalogue: Catalogue = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Discard what an interrupted build of a store began."),
+    ] = False,
+) -> None:
+    """Build the store of a recipe, or bring to it what the recipe has more: dates, area, bands.
+
+    What is there is not written again. If it is stopped, run the same command again: it does
+    only what is missing. Exit code 1: some dates could not be read; the next run tries them.
+
+    Example: [cyan]lulc-xr build zarr_stores/landscape.toml[/]
+    """
+    if not _job("building").build_recipe(
+        recipe, store=store, raw=raw, years=years, catalogue=catalogue, workers=workers,
+        scheduler=scheduler, restart=restart,
+    ):  # fmt: skip
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -226,12 +292,8 @@ def classify(
     precision: Annotated[
         str, typer.Option(help="float32 (exact), or bfloat16 (faster; refused if classes change).")
     ] = "float32",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes to start on this machine.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a running Dask scheduler, tcp://host:8786.")
-    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the map of another model.")
     ] = False,

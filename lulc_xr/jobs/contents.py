@@ -24,7 +24,7 @@ from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.core.model import tasks_of
 from lulc_xr.cube.ledger import STATE_COMPLETE, entries, find_ledger
 from lulc_xr.cube.store import open_cube, open_group
-from lulc_xr.jobs.terminal import console
+from lulc_xr.jobs.terminal import console, format_bytes
 
 _CHEAP = 50_000_000
 """Pixels of a class map up to which its shares are counted; about a second."""
@@ -69,7 +69,7 @@ def _head(cube: xr.Dataset, store: Path) -> Table:
     right, bottom = left + step_x * cube.sizes["x"], top + step_y * cube.sizes["y"]
     area = abs(step_x * step_y) * cube.sizes["x"] * cube.sizes["y"] / 1e6
     rows = {
-        "store": f"{store} ({_bytes(_on_disk(store))})",
+        "store": f"{store} ({format_bytes(_on_disk(store))})",
         "size": f"{cube.sizes['y']} × {cube.sizes['x']} pixels (y × x) of "
         f"{abs(step_y):g} × {abs(step_x):g} m, {area:,.4g} km²",
         "dates": f"{times.size}, {times.min()} to {times.max()}",
@@ -106,7 +106,7 @@ def _variables(cube: xr.Dataset, group: zarr.Group, store: Path) -> Table:
             str(array.dtype),
             _sides(var.dims, array.chunks),
             _sides(var.dims, array.shards or array.chunks),
-            _bytes(_on_disk(store / str(name))),
+            format_bytes(_on_disk(store / str(name))),
             _written(group, str(name)),
         )
     return table
@@ -156,7 +156,7 @@ def _counts(var: xr.DataArray) -> np.ndarray[Any, np.dtype[np.int64]]:
 def _samples(store: Path) -> RenderableType:
     samples = xr.open_zarr(store, consolidated=False, chunks=None)
     head = _plain_table(title="samples")
-    head.add_row("store", escape(f"{store} ({_bytes(_on_disk(store))})"))
+    head.add_row("store", escape(f"{store} ({format_bytes(_on_disk(store))})"))
     for dim in ("sample", "time", "band"):
         head.add_row(dim, str(samples.sizes[dim]))
     head.add_row("bands", ", ".join(map(str, samples["band"].values)))
@@ -197,11 +197,3 @@ def _file_sizes(folder: Path) -> Iterator[int]:
     for path in folder.rglob("*"):
         if path.is_file():
             yield path.stat().st_size
-
-
-def _bytes(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if number < 1000 or unit == "TB":
-            break
-        number /= 1000
-    return f"{number:.3g} {unit}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,6 +26,7 @@ from lulc_xr.core.require import require
 from lulc_xr.cube.store import open_cube, open_group, write_cube
 from lulc_xr.cube.write import write_variables
 from lulc_xr.jobs.blocks import draw_points, split_blocks
+from lulc_xr.jobs.recipe_files import load_script
 from lulc_xr.jobs.sampling import count_table
 from lulc_xr.jobs.terminal import console
 from lulc_xr.models.classifier import Classifier
@@ -118,22 +117,9 @@ def run_demo(
     return table
 
 
-def _load_recipe(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise StoreError(
-            f"no recipe {str(path)!r} here ({Path.cwd()}). It comes with the repository of "
-            "lulc_xr, not with the installed package: clone that and run the demo in it, or name "
-            "the file with --recipe."
-        )
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return recipe
-
-
 def _make_store(path: Path, raw: Path, store: Path) -> None:
     """Write the cube of a recipe; replaces what the same recipe made before, and nothing else."""
-    recipe = _load_recipe(path)
+    recipe = load_script(path)
     cube = recipe.make_cube(raw)
     if store.exists() and open_group(store).attrs.get("title") != cube.attrs["title"]:
         raise StoreError(

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from distributed import Client, LocalCluster
 
-from lulc_xr.core.errors import CubeError, IncompleteMapWarning, LulcError
+from lulc_xr.core.errors import CubeError, IncompleteMapWarning
 from lulc_xr.cube.store import open_cube
 from lulc_xr.cube.write import write_variables
+from lulc_xr.jobs.cluster import check_choice, cluster
 from lulc_xr.jobs.terminal import console
 from lulc_xr.models.classifier import load_classifier
 from lulc_xr.prediction.classify import classify
-
-_PATIENCE = 10
-"""Seconds to wait for a scheduler to answer."""
 
 
 def classify_store(
@@ -53,11 +46,7 @@ def classify_store(
     overwrite : bool
         Replace maps of another model or setting.
     """
-    if workers is not None and scheduler is not None:
-        raise LulcError(
-            f"--workers {workers} and --scheduler {scheduler}: choose one. --workers starts "
-            "processes here, --scheduler uses a cluster that runs already."
-        )
+    check_choice(workers=workers, scheduler=scheduler)
     # Absolute, since workers may run in another folder.
     place = store.expanduser().resolve()
     screen = console()
@@ -74,7 +63,7 @@ def classify_store(
         f"{maps.sizes['y']} × {maps.sizes['x']} pixels, with {classifier.network_name} "
         f"{classifier.content_hash[:12]} in {precision}"
     )
-    with _cluster(workers=workers, scheduler=scheduler):
+    with cluster(workers=workers, scheduler=scheduler):
         begun = time.perf_counter()
         report = write_variables(maps, place, overwrite=overwrite)
         took = time.perf_counter() - begun
@@ -93,43 +82,4 @@ def _years(text: str | None) -> list[int] | None:
     except ValueError as error:
         raise CubeError(
             f"--years {text!r}: expected numbers with commas between them, such as 2018,2019."
-        ) from error
-
-
-@contextmanager
-def _cluster(*, workers: int | None, scheduler: str | None) -> Iterator[None]:
-    """The Dask client that the work runs on, if one is asked for."""
-    if scheduler is not None:
-        with _connect(scheduler):
-            yield
-    elif workers is not None:
-        with _start(workers) as cluster, Client(cluster):
-            yield
-    else:
-        yield
-
-
-def _start(workers: int) -> LocalCluster:
-    # Workers inherit that Ctrl-C is ignored: it is this process that stops them, in order.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            silence_logs=logging.ERROR,
-        )
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def _connect(address: str) -> Client:
-    try:
-        return Client(address, timeout=_PATIENCE)
-    except (OSError, ValueError) as error:
-        raise LulcError(
-            f"no Dask scheduler answers at {address!r} within {_PATIENCE} s ({error}). Start one "
-            "with 'dask scheduler' and give the address that it prints, such as "
-            "tcp://127.0.0.1:8786."
         ) from error

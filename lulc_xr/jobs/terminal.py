@@ -33,6 +33,21 @@ def console() -> Console:
     return Console(highlight=False)
 
 
+def format_bytes(number: float) -> str:
+    """Bytes in units that are easily read.
+
+    Examples
+    --------
+    >>> format_bytes(1_234_567)
+    '1.23 MB'
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if number < 1000 or unit == "TB":
+            break
+        number /= 1000
+    return f"{number:.3g} {unit}"
+
+
 class Commands(TyperGroup):
     """A group of commands whose known errors become one message and an exit code."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +68,9 @@ class InnerChunks:
                 "read it by slices."
             )
         self._layout = layout
+        # Of Zarr's metadata these take longer than a small chunk takes to decode.
+        self.sides: Index = self.array.chunks
+        self.dtype: np.dtype[Any] = self.array.dtype
 
     def fetch(self, chunks: Sequence[Index]) -> dict[Index, Any]:
         """Stored bytes of chunks, each fetched once; None for those that were never written.
@@ -90,8 +92,10 @@ class InnerChunks:
             by_shard.setdefault(shard, []).append(chunk)
         found: dict[Index, Any] = dict.fromkeys(chunks)
         for shard, members in by_shard.items():
-            with self._damage(shard):
+            try:
                 found |= self._fetch(shard, members)
+            except (ValueError, RuntimeError, IndexError) as error:
+                raise self._damaged("shard", shard, error) from error
         return found
 
     def decode(self, chunk: Index, stored: Any, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -112,26 +116,24 @@ class InnerChunks:
             If the bytes cannot be decoded.
         """
         if out is None:
-            out = np.empty(self.array.chunks, self._layout.dtype)
+            out = np.empty(self.sides, self._layout.dtype)
         if stored is None:
             out[...] = self.array.fill_value
             return out
         *before, last = self._layout.decoders
-        with self._damage(chunk, "chunk"):
+        try:
             for decoder in before:
                 stored = decoder.decode(stored)
             last.decode(stored, out=out)
+        except (ValueError, RuntimeError) as error:
+            raise self._damaged("chunk", chunk, error) from error
         return out
 
-    @contextlib.contextmanager
-    def _damage(self, index: Index, what: str = "shard") -> Iterator[None]:
-        try:
-            yield
-        except (ValueError, RuntimeError, IndexError) as error:
-            raise StoreError(
-                f"{what} {index} of {self.array.name!r} in {self.array.store!s} is damaged "
-                f"({error}). Write that part of the store again."
-            ) from error
+    def _damaged(self, what: str, index: Index, error: Exception) -> StoreError:
+        return StoreError(
+            f"{what} {index} of {self.array.name!r} in {self.array.store!s} is damaged "
+            f"({error}). Write that part of the store again."
+        )
 
     def _chunks_per_shard(self) -> Index:
         shards = self.array.shards or self.array.chunks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ Chunk = tuple[int, int]
 Series = tuple[NDArray[np.float32], NDArray[np.uint8] | None]
 
 _SIDE = 512
+_TOGETHER_BYTES = 16 * 2**20
+_MOST_TOGETHER = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +61,15 @@ Work = Sequence[tuple[Chunk, Sequence[Request]]]
 
 
 class PixelReader(Protocol):
-    """What gives the series of pixels, a chunk at a time."""
+    """What gives the series of pixels, a chunk at a time.
+
+    `parallel` says whether several threads may read, `together` how many chunks of one shard
+    are best fetched at once.
+    """
 
     grid: ChunkGrid
     parallel: bool
+    together: int
 
     def read(self, work: Work) -> Iterator[tuple[int, int, Series]]:
         """Series of the requests of some chunks of one shard; every chunk is read once.
@@ -117,10 +125,13 @@ class StoredPixels:
     scaling: tuple[float | None, int | None]
     grid: ChunkGrid = field(init=False)
     parallel: bool = field(default=True, init=False)
+    together: int = field(init=False)
 
     def __post_init__(self) -> None:
         array = self.chunks["reflectance"].array
         shards, size = array.shards or array.chunks, array.shape
+        chunk = math.prod(array.chunks) * array.dtype.itemsize
+        self.together = min(max(1, _TOGETHER_BYTES // chunk), _MOST_TOGETHER)
         starts = [np.arange(0, size[axis], array.chunks[axis]) for axis in (-2, -1)]
         self.grid = ChunkGrid(
             edges=(starts[0], starts[1]),
@@ -158,7 +169,7 @@ class StoredPixels:
         self, name: str, chunk: Chunk, requests: Sequence[Request]
     ) -> list[tuple[int, ...]]:
         """Chunks of an array, in time and band, that a chunk of pixels is made of."""
-        sides = self.chunks[name].array.chunks
+        sides = self.chunks[name].sides
         times = sorted({t // sides[0] for r in requests for t in range(r.time.start, r.time.stop)})
         leading = [times]
         if len(sides) == 4:
@@ -169,12 +180,12 @@ class StoredPixels:
         self, name: str, blocks: Sequence[tuple[tuple[int, ...], NDArray[Any]]], request: Request
     ) -> NDArray[Any]:
         """Stored numbers of the pixels of a request, (time, band, pixel) or (time, pixel)."""
-        sides = self.chunks[name].array.chunks
+        sides = self.chunks[name].sides
         place = request.rows % sides[-2] * sides[-1] + request.columns % sides[-1]
         length = request.time.stop - request.time.start
         bands = np.array(self.bands) if len(sides) == 4 else None
         shape = (length, *(() if bands is None else bands.shape), place.size)
-        picked = np.empty(shape, self.chunks[name].array.dtype)
+        picked = np.empty(shape, self.chunks[name].dtype)
         for index, values in blocks:
             begin = index[0] * sides[0]
             first, last = max(begin, request.time.start), min(begin + sides[0], request.time.stop)
@@ -207,6 +218,7 @@ class LazyPixels:
     bands: tuple[int, ...]
     grid: ChunkGrid = field(init=False)
     parallel: bool = field(default=False, init=False)
+    together: int = field(default=1, init=False)
 
     def __post_init__(self) -> None:
         edges = (_edges(self.cube, "y"), _edges(self.cube, "x"))

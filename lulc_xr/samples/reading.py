@@ -19,9 +19,6 @@ from lulc_xr.samples.windows import ChunkMembers, members_of_chunks, pixels_in_c
 
 Advance = Callable[[int], None]
 
-_TOGETHER = 8
-"""Chunks of one shard that are fetched together: enough to join their requests."""
-
 _REQUEST_BYTES = 32 * 2**20
 _MOST_THREADS = 8
 
@@ -93,7 +90,7 @@ def read_series(
             finish(held)
         advance(len(chunks))
 
-    tasks = list(_tasks(chunks_of(plan, chosen)))
+    tasks = list(_tasks(chunks_of(plan, chosen), together=plan.reader.together))
     threads = min(_MOST_THREADS, os.cpu_count() or 1, len(tasks)) if plan.reader.parallel else 1
     if threads <= 1:
         for task in tasks:
@@ -128,11 +125,11 @@ def progress_bar(total: int, *, show: bool) -> Iterator[Advance]:
         yield lambda number: bar.advance(task, number)
 
 
-def _tasks(chunks: Iterator[ChunkMembers]) -> Iterator[list[ChunkMembers]]:
+def _tasks(chunks: Iterator[ChunkMembers], *, together: int) -> Iterator[list[ChunkMembers]]:
     """Neighbouring chunks of one shard together."""
     task: list[ChunkMembers] = []
     for chunk in chunks:
-        if task and (task[0].shard != chunk.shard or len(task) == _TOGETHER):
+        if task and (task[0].shard != chunk.shard or len(task) == together):
             yield task
             task = []
         task.append(chunk)

@@ -32,7 +32,7 @@ def states(tmp_path_factory):
     for dim in DIMS:
         first, _ = extending.halves(dim)
         store = lx.write_cube(first, folder / f"{dim}.zarr", plan=extending.PLAN)
-        found[dim] = store, lx.open_cube(store).load(), lx.open_cube(whole).load()
+        found[dim] = store, *(lx.open_cube(s, raw=True).load() for s in (store, whole))
     return found
 
 
@@ -43,16 +43,13 @@ def assert_same(found, expected):
 
 def assert_one_of(store, states):
     """Every reader sees one of the states, whole; gives which (0: old, 1: new)."""
-    seen = lx.open_cube(store)
-    state = next(i for i, s in enumerate(states) if s.sizes == seen.sizes)
-    assert_same(seen, states[state])
-    # Xarray alone decodes in another way, so of its values the stored ones are compared.
-    plain = xr.open_zarr(store, mask_and_scale=False)
-    np.testing.assert_array_equal(plain["clear"], states[state]["clear"])
-    np.testing.assert_array_equal(
-        plain["reflectance"], lx.open_cube(store, raw=True)["reflectance"]
-    )
-    return state
+    found = []
+    # Xarray looks second, so while a process extends the store it may see more.
+    for seen in (lx.open_cube(store, raw=True), xr.open_zarr(store, mask_and_scale=False)):
+        found.append(next(i for i, s in enumerate(states) if s.sizes == seen.sizes))
+        assert_same(seen, states[found[-1]])
+    assert found == sorted(found)
+    return found[0]
 
 
 def started(function, *arguments):
@@ -67,7 +64,7 @@ def killed_again_and_again(function, *arguments, check, seed):
     kills = 0
     while True:
         process = started(function, *arguments)
-        process.join(dice.uniform(0.15, 0.9) * (1 + kills / 10))
+        process.join(dice.uniform(0.1, 0.7) * (1 + kills / 10))
         process.kill()
         process.join()
         check()
@@ -82,7 +79,7 @@ def test_it_may_be_killed_at_any_moment(states, tmp_path, dim):
     made, *seen = states[dim]
     store = shutil.copytree(made, tmp_path / "cube.zarr")
     kills = killed_again_and_again(
-        extending.extend, store, dim, 0.06, check=lambda: assert_one_of(store, seen), seed=dim
+        extending.extend, store, dim, 0.25, check=lambda: assert_one_of(store, seen), seed=dim
     )
     assert kills > 1
     assert assert_one_of(store, seen) == 1
@@ -120,7 +117,7 @@ def test_a_map_writer_ends_a_commit_that_was_killed(states, tmp_path):
     slope = (seen[0]["clear"].isel(time=0, drop=True) * 2.5).astype("float32").rename("slope")
     lx.write_variables(slope.to_dataset(), store, progress=False)
     assert lx.open_cube(store).sizes["time"] == 12
-    assert_same(lx.open_cube(store), seen[1])
+    assert_same(lx.open_cube(store, raw=True), seen[1])
 
 
 def test_a_first_build_may_be_killed_at_any_moment(states, tmp_path):
@@ -129,11 +126,11 @@ def test_a_first_build_may_be_killed_at_any_moment(states, tmp_path):
 
     def check():
         if store.exists():
-            assert_same(lx.open_cube(store), whole)
+            assert_same(lx.open_cube(store, raw=True), whole)
 
-    kills = killed_again_and_again(until_there, store, 0.06, check=check, seed=3)
+    kills = killed_again_and_again(until_there, store, 0.12, check=check, seed=3)
     assert kills > 1
-    assert_same(lx.open_cube(store), whole)
+    assert_same(lx.open_cube(store, raw=True), whole)
     assert {p.name for p in tmp_path.iterdir()} == {"cube.zarr", ".cube.zarr.lock"}
 
 
@@ -147,18 +144,18 @@ def test_filling_in_may_be_killed_at_any_moment(states, tmp_path):
     store = lx.write_cube(
         extending.with_marks(extending.scene()), tmp_path / "cube.zarr", plan=extending.PLAN
     )
-    holed = lx.open_cube(store).load()
+    holed = lx.open_cube(store, raw=True).load()
 
     def check():
-        found = lx.open_cube(store).load()
+        found = lx.open_cube(store, raw=True).load()
         # Where a mark is left the pixel is the old or the new one; where none is, the new.
         for name in ("reflectance", "clear"):
-            old, new = ((found[name] == s[name]) | s[name].isnull() for s in (holed, whole))
+            old, new = (found[name] == s[name] for s in (holed, whole))
             assert (new | (old & (found["unread"] == 1))).all()
 
     kills = killed_again_and_again(extending.fill, store, 0.2, check=check, seed=5)
     assert kills > 1
-    assert_same(lx.open_cube(store).drop_vars("unread"), whole)
+    assert_same(lx.open_cube(store, raw=True), whole)
     assert lx.unread_dates(store).empty
 
 

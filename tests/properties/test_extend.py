@@ -134,7 +134,7 @@ def test_readers_see_the_old_state_until_the_end(folder, split, number):
     assert_same(open_cube(store), open_cube(whole))
 
 
-@given(st.integers(6, 30), st.integers(6, 30), st.integers(1, 9), st.integers(1, 3), st.data())
+@given(st.integers(6, 30), st.integers(6, 30), st.integers(3, 9), st.integers(1, 3), st.data())
 @settings(max_examples=4)
 def test_a_declared_extent_is_filled_area_by_area(folder, y, x, chunk, times, data):
     cube = rich(landscape(y=y, x=x, time=4, bands=("red", "nir"), seed=2))

@@ -108,3 +108,13 @@ def test_points_bear_the_reference_of_their_pixel() -> None:
 def test_points_refuse_more_than_there_are() -> None:
     with pytest.raises(SampleError, match=r"has \d+ pixels, but 500 points of each class"):
         points(landscape(y=16, x=16), per_class=500)
+
+
+def test_years_add_dates_and_change_none():
+    settings = {"y": 20, "x": 30, "time": 5, "seed": 2}
+    one, more = landscape(**settings), landscape(**settings, years=(2017, 2018, 2020))
+    assert sorted(set(more["time"].dt.year.values.tolist())) == [2017, 2018, 2020]
+    assert more.sizes["time"] == 15
+    xr.testing.assert_identical(more.sel(time="2018"), one)
+    other = more["reflectance"].sel(time="2020").values
+    assert not np.array_equal(other, one["reflectance"].values, equal_nan=True)

@@ -251,13 +251,18 @@ def test_a_stored_cube_reads_back(tmp_path):
     assert again["unread"].dtype == np.uint8
 
 
-def test_truncated_source_is_named(tmp_path):
+# Cut to nothing, in the signature, in the tags (which hold the reference system), in the data.
+@pytest.mark.parametrize("size", [0, 6, 150, 300, 450, 2000])
+def test_truncated_source_is_named(tmp_path, size):
     item = sentinel2(tmp_path, numbers=noise(64, 11))
     href = item.assets["B8A"].href
     with Path(href).open("r+b") as target:
-        target.truncate(2000)
+        target.truncate(size)
     with pytest.raises(lx.SourceError, match=r"asset 'B8A' of item 'S2A_.*B8A\.tif: .*on_error"):
         load(item).compute()
+    marked = load(item, on_error="mark").compute()
+    assert marked["unread"].values.all()
+    assert not marked["clear"].values.any()
 
 
 def test_marked_sources_leave_no_silent_hole(tmp_path, caplog):

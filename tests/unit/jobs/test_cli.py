@@ -2,6 +2,7 @@
 
 import json
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,10 @@ from lulc_xr.core.errors import StoreError
 from lulc_xr.cube.store import open_cube
 from lulc_xr.samples.store import open_samples
 
-COMMANDS = ("demo", "info", "sample", "train", "classify", "evaluate", "verify", "networks")
+COMMANDS = (
+    "demo", "plan", "build", "info", "sample", "train", "classify", "evaluate", "verify",
+    "networks",
+)  # fmt: skip
 
 
 def test_from_samples_to_a_judged_map(cli, place):
@@ -204,3 +208,71 @@ def test_names_in_a_table_become_a_legend(cli, place):
     samples = open_samples(place / "named.zarr")
     assert samples["land_cover"].attrs["flag_meanings"] == "summer_crop winter_crop woodland"
     assert np.unique(samples["land_cover"], return_counts=True)[1].tolist() == [12, 12, 12]
+
+
+FIELDS = """
+kind = "landscape"
+title = "Fields"
+[landscape]
+y = 24
+x = 20
+time = 3
+bands = ["red"]
+"""
+
+
+@pytest.fixture
+def fields(tmp_path):
+    """A recipe of a small landscape."""
+    (tmp_path / "fields.toml").write_text(FIELDS)
+    return tmp_path / "fields.toml"
+
+
+def test_recipe_is_planned_built_and_extended(cli, fields):
+    plan = cli("plan", fields, "--years", "2018,2019", "--json", fields.with_suffix(".json"))
+    assert plan.exit_code == 0
+    assert "24 × 20 pixels" in plan.out
+    told = json.loads(fields.with_suffix(".json").read_text())
+    assert told["dates"] == {"2018": 3, "2019": 3}
+    assert not fields.with_suffix(".zarr").exists()
+    built = cli("build", fields)
+    assert built.exit_code == 0
+    assert "added 3 dates of 24 × 20 pixels" in built.out
+    again = cli("build", fields)
+    assert again.exit_code == 0
+    assert "nothing new" in again.out
+    assert "shards written" not in again.out
+    assert "a build would add nothing" in cli("plan", fields).out
+    assert "a build would add 3 dates" in cli("plan", fields, "--years", "2018,2019").out
+    grown = cli("build", fields, "--years", "2018,2019")
+    assert grown.exit_code == 0
+    assert "added 3 dates" in grown.out
+    assert open_cube(fields.with_suffix(".zarr")).sizes["time"] == told["size"]["time"]
+
+
+def test_recipe_in_python_is_built_where_asked(cli, tmp_path):
+    recipe = Path(__file__).parents[3] / "zarr_stores" / "flanders_polder.py"
+    built = cli("build", recipe, "--store", tmp_path / "polder.zarr")
+    assert built.exit_code == 0
+    assert "added 102 dates of 32 × 32 pixels" in built.out
+    assert "nothing new" in cli("build", recipe, "--store", tmp_path / "polder.zarr").out
+    assert "missing upstream" in cli("info", tmp_path / "polder.zarr").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("build", "none.toml"), "no recipe 'none.toml' here"),
+        (("plan", "FIELDS", "--years", "soon"), "--years 'soon': expected numbers"),
+        (("build", "FIELDS", "--catalogue", "x"), "fields.toml reads no catalogue"),
+        (
+            ("build", "FIELDS", "--workers", "1", "--scheduler", "tcp://127.0.0.1:8786"),
+            "choose one",
+        ),
+    ],
+)
+def test_recipe_that_cannot_be_built_is_one_message(cli, fields, arguments, said):
+    result = cli(*(fields if a == "FIELDS" else a for a in arguments))
+    assert result.exit_code == 2
+    assert said in result.err
+    assert result.err.startswith("error:")

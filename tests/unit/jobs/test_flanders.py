@@ -31,9 +31,9 @@ def cube(recipe):
 
 
 @pytest.fixture(scope="module")
-def raw():
+def raw(recipe):
     def read(kind):
-        (path,) = RAW.glob(f"*/{kind}_*.nc")
+        (path,) = (RAW / recipe.PATCH).glob(f"{kind}_*.nc")
         with xr.open_dataset(path, mask_and_scale=False) as data:
             return data.load()
 
