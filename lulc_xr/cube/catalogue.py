@@ -15,6 +15,8 @@ import pystac
 import pystac_client
 from odc.geo import Geometry
 from odc.geo.geom import box
+from pystac_client.stac_api_io import StacApiIO
+from urllib3 import Retry
 
 from lulc_xr.core.errors import CubeError, SourceError, name_unknown
 
@@ -31,6 +33,10 @@ StacSource = (
 BBox = tuple[float, float, float, float]
 Query = Mapping[str, Any] | str
 
+SILENCE = 60.0
+"""Seconds an API may say nothing (a proposal); a client that the user gives has its own limit."""
+
+_BUSY = (429, 500, 502, 503, 504)
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": lambda a, b: bool(a == b),
     "neq": lambda a, b: bool(a != b),
@@ -99,7 +105,12 @@ def _as_client(source: Any) -> pystac_client.Client | None:
     if not (isinstance(source, str) and source.startswith(("http://", "https://"))):
         return None
     try:
-        return pystac_client.Client.open(source)
+        # An int would mean retries of connections only, not of an API that is busy.
+        retries = Retry(
+            total=4, read=1, backoff_factor=0.5, status_forcelist=_BUSY, allowed_methods=None
+        )
+        reader = StacApiIO(max_retries=retries)
+        return pystac_client.Client.open(source, stac_io=reader, timeout=SILENCE)
     except Exception as error:
         raise SourceError(
             f"could not open the STAC API {source!r}: {error}. Check the address; its page "
@@ -120,7 +131,8 @@ def _search(
     if first or last:
         asked["datetime"] = (first, last)
     if isinstance(query, str):
-        asked |= {"filter": query, "filter_lang": "cql2-text"}
+        # Servers take CQL2 as text in an address only; a body has to be CQL2 as JSON.
+        asked |= {"filter": query, "filter_lang": "cql2-text", "method": "GET"}
     elif query is not None and "op" in query:
         asked |= {"filter": dict(query), "filter_lang": "cql2-json"}
     elif query is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.features import geometry_mask
 from scipy import ndimage
 
@@ -41,6 +42,10 @@ HTTP_SETTINGS: Mapping[str, str] = {
 _WAITS = (0.5, 2.0)
 # Not "not recognized as a supported file format": GDAL says so of a stalled connection too.
 _HOPELESS = re.compile(r"HTTP response code: 4(?!08|29)\d\d")
+# Under threads rasterio now and then warns so of its own target in memory; its values are right.
+warnings.filterwarnings(
+    "ignore", "Dataset has no geotransform", NotGeoreferencedWarning, r"rasterio\.warp"
+)
 _log = logging.getLogger(__name__)
 _warned: set[str] = set()
 
@@ -215,7 +220,8 @@ class _Files:
             # odc-geo asserts that a raster has a reference system: one cut in its tags has none.
             except (RasterioError, OSError, AssertionError) as error:
                 reason = _reason(error)
-                if attempt == last or _HOPELESS.search(reason):
+                hopeless = _HOPELESS.search(reason)
+                if attempt == last or (attempt and hopeless):
                     raise SourceError(
                         f"could not read asset {source.key!r} of item {scene.item_id!r} "
                         f"({scene.time}) at {source.href}: {reason} "
@@ -223,7 +229,8 @@ class _Files:
                         "Try again later, leave the item out, or pass on_error='mark' to go on "
                         "and fill it in afterwards."
                     ) from error
-                time.sleep(_WAITS[attempt])
+                # Once more even so, at once: what GDAL says may be what it remembers.
+                time.sleep(0 if hopeless else _WAITS[attempt])
         raise AssertionError("a read either returns or raises")
 
     def _read(self, href: str, source: Source, grid: GeoBox, *, resampling: str) -> NDArray[Any]:
@@ -262,9 +269,9 @@ def _reason(error: BaseException) -> str:
 
 def _warn_once(error: SourceError) -> None:
     text = str(error)
-    item = text.split(" at ", 1)[0]
-    if item not in _warned:
-        _warned.add(item)
+    raster = text.split(": ", 1)[0]
+    if raster not in _warned:
+        _warned.add(raster)
         _log.warning("marked as unread: %s", text)
 
 

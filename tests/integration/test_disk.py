@@ -1,7 +1,5 @@
 """A full and a read-only disk: clear errors, what was written stays whole, a rerun completes it."""
 
-import subprocess
-
 import numpy as np
 import pytest
 import zarr
@@ -15,42 +13,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.filterwarnings("ignore::lulc_xr.core.errors.IncompleteMapWarning"),
 ]
-
-
-class Disk:
-    """A small file system in memory."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def remount(self, options):
-        subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
-
-    def fill(self, leave):
-        """Write a file that leaves so many bytes free."""
-        with (self.path / "ballast").open("wb") as file:
-            block = b"x" * 4096
-            while self.free() > leave:
-                file.write(block)
-                file.flush()
-
-    def free(self):
-        import os
-
-        found = os.statvfs(self.path)
-        return found.f_bavail * found.f_frsize
-
-
-@pytest.fixture
-def disk(tmp_path):
-    path = tmp_path / "disk"
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(path)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    yield Disk(path)
-    subprocess.run(["umount", str(path)], check=True)
 
 
 @pytest.fixture

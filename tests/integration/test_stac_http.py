@@ -122,7 +122,7 @@ def test_an_item_that_vanished_is_not_asked_for_again_and_again(served):
     server, item, _ = served
     server.faults["SCL"] = (404, 10**6)
     start = time.perf_counter()
-    with pytest.raises(lx.SourceError, match=r"'SCL' of item .*404.*1 of 3 attempts"):
+    with pytest.raises(lx.SourceError, match=r"'SCL' of item .*404.*2 of 3 attempts"):
         load(item).compute()
     assert time.perf_counter() - start < 5
     assert sum("SCL" in path for path in server.requests) <= 4

@@ -55,6 +55,18 @@ def test_context_is_given_back_with_its_own_grid(store, world, cube):
     np.testing.assert_allclose(here, whole, rtol=1e-6)
 
 
+def test_a_store_that_grew_gets_context_too(cube, world, tmp_path):
+    """Its readers go by one copy of all metadata, which has to name the context."""
+    store = tmp_path / "grown.zarr"
+    lx.build_cube(cube.isel(time=slice(8)), store, plan=small_plan(16, 8), progress=False)
+    lx.extend_cube(cube, store, progress=False)
+    lx.write_context(world, store)
+    found = lx.open_cube(store)["bioclim"]
+    assert found.sizes["bioclim_variable"] == 2
+    lx.write_context(world.isel(bioclim_variable=[1]), store, overwrite=True)
+    assert list(lx.open_cube(store)["bioclim_variable"].values) == ["bio12"]
+
+
 def test_only_the_cells_around_the_cube_are_stored(store, world):
     lx.write_context(world, store)
     rows, columns = lx.open_cube(store)["bioclim"].shape[1:]

@@ -1,0 +1,3 @@
+"""No tests here; and without the extra `servers` these modules cannot be imported."""
+
+collect_ignore_glob = ["*.py"]
