@@ -115,7 +115,7 @@ def plan_batches(plan: SamplePlan) -> Iterator[NDArray[np.int64]]:
     order, starts = order_by_chunk(plan)
     limit = max(1, _BATCH_BYTES // max(1, plan.bytes_of_one))
     begin, chunks = 0, 0
-    for start, end in zip(starts, [*starts[1:], order.size], strict=True):
+    for start, end in zip(starts, [*starts, order.size][1:], strict=True):
         if chunks and (chunks >= _BATCH_CHUNKS or end - begin > limit):
             yield order[begin:start]
             begin, chunks = int(start), 0

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from lulc_xr.core.errors import StoreError
+from lulc_xr.core.errors import SampleError, StoreError
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import ModelSpec
 from lulc_xr.cube.store import open_cube, write_cube
@@ -198,3 +198,10 @@ def test_cubes_in_memory_and_from_files_have_an_identity(tmp_path, cube, frame) 
     )
     with pytest.raises(StoreError, match="does not say which file it is from"):
         extract_samples(stored.drop_encoding(), frame, store=tmp_path / "c.zarr", **HOW)
+
+
+def test_points_outside_leave_nothing_behind(cube, frame, tmp_path):
+    away = frame.assign(x=frame["x"] + 1e6)
+    with pytest.raises(SampleError, match=r"no sample is left: of 150 points, 150 lie outside"):
+        extract_samples(cube, away, labels=TASKS, store=tmp_path / "samples.zarr")
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
