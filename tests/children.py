@@ -110,4 +110,3 @@ if __name__ == "__main__":
     {"write": write, "promote": promote, "sample": sample, "context": put_context}[sys.argv[1]](
         *sys.argv[2:]
     )
-    {"write": write, "promote": promote, "context": put_context}[sys.argv[1]](*sys.argv[2:])

@@ -13,12 +13,20 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.clearness import CLEARNESS_RADIUS, clearness
 from lulc_xr.core.compositing import Reduction, composite_pixels, find_missing
-from lulc_xr.core.cube import CLEAR_ENCODING, REFLECTANCE_ENCODING, check_cube, is_raw
+from lulc_xr.core.cube import (
+    CLEAR_ENCODING,
+    REFLECTANCE_ENCODING,
+    check_cube,
+    is_raw,
+    stored_array,
+)
 from lulc_xr.core.dates import Fill, RegularDates, period_edges
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.gaps import fill_gaps
 
 Weights = Literal["clear"] | xr.DataArray | None
+Scaling = tuple[float, int | None] | None
+"""Scale and fill of stored integers; None for physical values."""
 
 # Pixels a side of a block of what lies in memory; lazy cubes keep their own chunks.
 _SIDE = 512
@@ -122,7 +130,7 @@ def composite(
     how = Reduction(method=method, q=() if q is None else tuple(np.atleast_1d(q).tolist()))
     RegularDates(fill=fill, max_gap=max_gap)
     edges = period_edges(cube["time"].values, freq)
-    reflectance = _chunked(cube["reflectance"])
+    reflectance, scaling = _source(cube["reflectance"])
     spatial = reflectance.chunks[2:]
     bands = reflectance.shape[1] * how.copies
     # One task per block gives both variables; each array then picks its bands of it.
@@ -141,6 +149,7 @@ def composite(
         meta=np.empty((0, 0, 0, 0), np.float32),
         edges=edges,
         dates=cube["time"].values.astype("datetime64[D]"),
+        scaling=scaling,
         how=how,
         fill=fill,
         max_gap=max_gap,
@@ -160,10 +169,24 @@ def composite(
     return _described(made, f"surface reflectance, {method} of {freq}")
 
 
-def _chunked(var: xr.DataArray) -> da.Array:
+def _source(var: xr.DataArray) -> tuple[da.Array, Scaling]:
+    """Reflectance by chunks; as open_cube gave it the stored integers, with their scaling.
+
+    Integers are scaled strip by strip in the cache, and their nodata needs no NaN.
+    """
     sides = None if var.chunks else {"y": _SIDE, "x": _SIDE}
     chunked: da.Array = var.variable.chunk(sides or {}).data
-    return chunked
+    stored = stored_array(chunked)
+    if stored is None or stored.scale is None:
+        return chunked, None
+    raw = da.from_array(
+        stored.source,
+        chunks=chunked.chunks,
+        name=f"stored-{chunked.name}",
+        asarray=True,
+        meta=np.empty((0,) * chunked.ndim, stored.source.dtype),
+    )
+    return raw, (stored.scale, stored.fill)
 
 
 def _indexed(array: da.Array | None, index: str) -> tuple[da.Array | None, str | None]:
@@ -227,13 +250,14 @@ def _clearness(clear: xr.DataArray, spatial: Any) -> da.Array:
 
 
 def _composite_block(
-    pixels: list[list[NDArray[np.float32]]],
+    pixels: list[list[NDArray[Any]]],
     clear: list[NDArray[np.uint8]] | None,
     weights: list[NDArray[Any]] | None,
     counts: list[NDArray[np.uint16]] | None,
     *,
     edges: NDArray[np.datetime64],
     dates: NDArray[np.datetime64],
+    scaling: Scaling,
     how: Reduction,
     fill: Fill,
     max_gap: int | None,
@@ -254,13 +278,14 @@ def _composite_block(
     step = max(1, _STRIP // (bands * width))
     for start in range(0, height, step):
         rows = slice(start, start + step)
-        series = _strip(pixels, rows)
+        series, missing = _physical(_strip(pixels, rows), scaling)
         importance = None
         seen = None if clear is None else np.concatenate([part[:, rows] for part in clear]) != 0
         if weights is not None:
             importance = _checked(np.concatenate([part[:, rows] for part in weights]))
             seen = importance > 0 if seen is None else seen & (importance > 0)
-        missing = find_missing(series, seen)
+        if seen is not None:
+            missing |= ~seen
         used[:, rows] = ~missing
         values = composite_pixels(
             series,
@@ -283,12 +308,26 @@ def _composite_block(
     return made
 
 
-def _strip(parts: list[list[NDArray[np.float32]]], rows: slice) -> NDArray[np.float32]:
+def _strip(parts: list[list[NDArray[Any]]], rows: slice) -> NDArray[Any]:
     """Rows of a block in parts along time and band, as one array."""
     if len(parts) == 1 and len(parts[0]) == 1:
-        return parts[0][0][:, :, rows].astype(np.float32, copy=False)
+        return parts[0][0][:, :, rows]
     whole = [np.concatenate([part[:, :, rows] for part in of_band], axis=1) for of_band in parts]
-    return np.concatenate(whole, dtype=np.float32)
+    return np.concatenate(whole)
+
+
+def _physical(
+    series: NDArray[Any], scaling: Scaling
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Reflectance (time, band, y, x), and where a band of it is missing (time, y, x)."""
+    if scaling is None:
+        values = series.astype(np.float32, copy=False)
+        return values, find_missing(values, None)
+    scale, fill = scaling
+    missing = np.zeros((len(series), *series.shape[2:]), np.bool_)
+    if fill is not None:
+        np.equal(series, fill).any(axis=1, out=missing)
+    return np.multiply(series, np.float32(scale), dtype=np.float32), missing
 
 
 def _checked(weights: NDArray[Any]) -> NDArray[np.float32]:

@@ -28,9 +28,10 @@ from lulc_xr.cube.items import Scene, Source
 Signer = Callable[[str], str]
 
 # Proposals: a request is given up after a minute, or when it brings less than 1 kB/s for 20 s.
+# One retry of GDAL's, as each of our own attempts repeats them: 2 minutes for a dead server.
 HTTP_SETTINGS: Mapping[str, str] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_HTTP_MAX_RETRY": "2",
+    "GDAL_HTTP_MAX_RETRY": "1",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
     "GDAL_HTTP_CONNECTTIMEOUT": "10",
     "GDAL_HTTP_TIMEOUT": "60",
