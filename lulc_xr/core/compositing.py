@@ -174,7 +174,8 @@ def _mean(
     total, made = np.zeros_like(weights[0]), np.zeros_like(dates[0])
     for date, gone, weight in zip(dates, missing, weights, strict=True):
         part = date * weight
-        if gone.any():
+        # NaN times a weight of 0; stored integers have none.
+        if np.isnan(part.sum()):
             np.copyto(part, np.float32(0), where=gone)
         made += part
         total += weight

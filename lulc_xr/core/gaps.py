@@ -35,9 +35,9 @@ def fill_gaps(
     # Of each date the last clear one up to it, and the next one from it on. All in plain
     # arithmetic over whole dates: choosing by a mask is several times slower.
     number = len(flat)
-    steps = np.arange(number, dtype=np.int32)[:, None]
-    before = steps - missing * (steps + 1)
-    after = steps + missing * np.int32(number)
+    steps = np.arange(number, dtype=np.min_scalar_type(-2 * number))[:, None]
+    gone = missing.astype(steps.dtype)
+    before, after = steps - gone * (steps + 1), steps + gone * number
     for step in range(1, number):
         np.maximum(before[step], before[step - 1], out=before[step])
         np.minimum(after[-1 - step], after[-step], out=after[-1 - step])

@@ -274,11 +274,15 @@ def _composite_block(
     height, width = pixels[0][0].shape[2:]
     bands = sum(part.shape[1] for part in pixels[0])
     made = np.empty((len(days) - 1, bands * how.copies + 1, height, width), np.float32)
-    used = np.empty((len(dates), height, width), np.uint16)
+    members = [np.flatnonzero(group == period) for period in range(len(days) - 1)]
     step = max(1, _STRIP // (bands * width))
+    space: NDArray[np.float32] | None = None
     for start in range(0, height, step):
         rows = slice(start, start + step)
-        series, missing = _physical(_strip(pixels, rows), scaling)
+        strip = _strip(pixels, rows)
+        if space is None:
+            space = np.empty(strip.shape, np.float32)
+        series, missing = _physical(strip, scaling, space[:, :, : strip.shape[2]])
         importance = None
         seen = None if clear is None else np.concatenate([part[:, rows] for part in clear]) != 0
         if weights is not None:
@@ -286,7 +290,12 @@ def _composite_block(
             seen = importance > 0 if seen is None else seen & (importance > 0)
         if seen is not None:
             missing |= ~seen
-        used[:, rows] = ~missing
+        used = (~missing).astype(np.uint16)
+        if counts is not None:
+            used *= np.maximum(np.concatenate([part[:, rows] for part in counts]), 1)
+        # Sums of whole dates, which need no copy with time last as flox does.
+        for period, own in enumerate(members):
+            made[period, -1, rows] = used[own].sum(axis=0, dtype=np.uint16)
         values = composite_pixels(
             series,
             missing,
@@ -299,12 +308,6 @@ def _composite_block(
         if fill == "linear":
             values = fill_gaps(values, days[:-1], max_gap=max_gap)
         made[:, :-1, rows] = values
-    if counts is not None:
-        used *= np.maximum(np.concatenate(counts), 1)
-    made[:, -1] = 0
-    # Sums of whole dates, which need no copy with time last as flox does.
-    for period in np.unique(group):
-        made[period, -1] = used[group == period].sum(axis=0, dtype=np.uint16)
     return made
 
 
@@ -317,9 +320,12 @@ def _strip(parts: list[list[NDArray[Any]]], rows: slice) -> NDArray[Any]:
 
 
 def _physical(
-    series: NDArray[Any], scaling: Scaling
+    series: NDArray[Any], scaling: Scaling, space: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Reflectance (time, band, y, x), and where a band of it is missing (time, y, x)."""
+    """Reflectance (time, band, y, x), and where a band of it is missing (time, y, x).
+
+    Scaled values go into `space`: new memory for each strip would cost more than the product.
+    """
     if scaling is None:
         values = series.astype(np.float32, copy=False)
         return values, find_missing(values, None)
@@ -327,7 +333,7 @@ def _physical(
     missing = np.zeros((len(series), *series.shape[2:]), np.bool_)
     if fill is not None:
         np.equal(series, fill).any(axis=1, out=missing)
-    return np.multiply(series, np.float32(scale), dtype=np.float32), missing
+    return np.multiply(series, np.float32(scale), out=space, dtype=np.float32), missing
 
 
 def _checked(weights: NDArray[Any]) -> NDArray[np.float32]:
