@@ -1,8 +1,8 @@
 # The environment and the commands of lulc_xr. An interrupted command is safe: run it again and it goes on.
 #
 #   make demo          the main job on real Sentinel-2 data
-#   make test          the tests (about a minute)
-#   make bench         the table of speeds and memory (about five minutes)
+#   make test          the tests (two or three minutes)
+#   make bench         the tables of speeds and memory (about ten minutes)
 #   make check         ruff, mypy, import rules, spelling, stripped notebooks
 #   make integration   the tests with real servers, the slow ones and the notebooks
 #   make clean         remove what these commands made
@@ -36,6 +36,7 @@ test: $(STAMPS)/test
 
 bench: $(STAMPS)/dev
 	$(PY) -m benchmarks.report
+	$(PY) -m benchmarks.database
 
 # The hooks are commands of the environment; nothing is fetched for them.
 check: $(STAMPS)/dev

@@ -60,7 +60,7 @@ class Scattered:
     def setup(self, store: str) -> None:
         self.cube = lx.open_cube(store)[["reflectance", "clear"]]
         rng = np.random.default_rng(0)
-        row, column = rng.integers(0, scene.SIDE, (2, self.number))
+        row, column = rng.integers(0, self.cube.sizes["y"], (2, self.number))
         self.places = {
             "y": xr.DataArray(row, dims="sample"),
             "x": xr.DataArray(column, dims="sample"),

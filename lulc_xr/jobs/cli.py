@@ -260,6 +260,10 @@ def train(
     batch_size: Annotated[int | None, typer.Option(min=2, help="Samples of a batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other random numbers.")] = 0,
+    allow_missing: Annotated[
+        bool,
+        typer.Option("--allow-missing", help="Train although a class of the legend has no sample."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model.")] = False,
 ) -> None:
     """Train a network on samples and save it as a folder.
@@ -267,7 +271,8 @@ def train(
     Example: [cyan]lulc-xr train samples.zarr --out models/first[/]
     """
     settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    given = {name: value for name, value in settings.items() if value is not None}
+    given: dict[str, Any] = {name: v for name, v in settings.items() if v is not None}
+    given["allow_missing_classes"] = allow_missing
     _job("learning").train_samples(
         samples, out, network=network, overwrite=overwrite, settings={"seed": seed, **given}
     )

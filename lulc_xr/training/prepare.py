@@ -73,7 +73,7 @@ def check_samples(samples: xr.Dataset, spec: ModelSpec, *, allow_missing_classes
             raise SampleError(
                 f"no training sample of {task} has class {', '.join(missing)}. "
                 "Draw samples of it, use a legend without it, or pass "
-                "TrainConfig(allow_missing_classes=True)."
+                "TrainConfig(allow_missing_classes=True) (lulc-xr train --allow-missing)."
             )
 
 
