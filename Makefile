@@ -1,6 +1,8 @@
 # The environment and the commands of lulc_xr. An interrupted command is safe: run it again and it goes on.
 #
 #   make demo          the main job on real Sentinel-2 data
+#   make place         a store from a STAC catalogue on disk, by zarr_stores/place.toml
+#   make store RECIPE=FILE     the store of any recipe, built or extended
 #   make test          the tests (two or three minutes)
 #   make bench         the tables of speeds and memory (about ten minutes)
 #   make check         ruff, mypy, import rules, spelling, stripped notebooks
@@ -14,13 +16,14 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+RECIPE ?= zarr_stores/landscape.toml
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 STAMPS := $(VENV)/.lulc_xr
 
-.PHONY: help demo test bench check integration clean FORCE
+.PHONY: help demo place store test bench check integration clean FORCE
 .DELETE_ON_ERROR:
 # Two installations at a time would spoil one environment, also under `make -j`.
 .NOTPARALLEL:
@@ -30,6 +33,17 @@ help:
 
 demo: $(STAMPS)/demo
 	$(VENV)/bin/lulc-xr demo
+
+outputs/catalogue/catalog.json: zarr_stores/flanders_catalogue.py | $(STAMPS)/demo
+	rm -rf outputs/catalogue
+	$(PY) $< outputs/catalogue
+
+place: outputs/catalogue/catalog.json
+	$(VENV)/bin/lulc-xr plan zarr_stores/place.toml
+	$(VENV)/bin/lulc-xr build zarr_stores/place.toml
+
+store: $(STAMPS)/demo
+	$(VENV)/bin/lulc-xr build $(RECIPE)
 
 test: $(STAMPS)/test
 	$(PY) -m pytest -q
