@@ -10,7 +10,6 @@ from hypothesis.extra.numpy import arrays
 
 import lulc_xr as lx
 
-pytest.importorskip("xclim")
 TIME = pd.date_range("2001-01-01", periods=12, freq="MS")
 # Powers of two, each once: no two quarters are equal, and sums are exact.
 MONTHS = st.permutations(range(12)).map(lambda order: 2.0 ** np.array(order) / 64)

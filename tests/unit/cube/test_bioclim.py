@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import xclim.indices as xci
 
 import lulc_xr as lx
 from lulc_xr.core.errors import CubeError
 
-xci = pytest.importorskip("xclim.indices")
 DAYS = xr.DataArray(pd.date_range("2001-01-01", periods=12, freq="MS").days_in_month, dims="month")
 
 
