@@ -48,7 +48,7 @@ def valid_near(values, row, column):
 
 def on_the_edge(row, column):
     """True where rounding of coordinates may decide whether a cell is near."""
-    return any(abs(v - np.rint(v)) < 1e-5 for v in (row, column))
+    return any(abs(v - np.rint(v)) < 2e-5 for v in (row, column))
 
 
 @given(FIELDS, PLACES)
