@@ -51,8 +51,21 @@ def dims_of(array: zarr.Array[Any]) -> tuple[str, ...]:
 
 def create_ledger(group: zarr.Group, name: str, *, job: Mapping[str, Any]) -> zarr.Array[Any]:
     """An empty ledger for the array `name` of a group, replacing an older one."""
-    grid = shard_grid(array_of(group, name))
-    return group.require_group(LEDGER).create_array(
+    array = array_of(group, name)
+    attributes = {
+        "job": dict(job),
+        "job_hash": job_hash(job),
+        "state": STATE_WRITING,
+        EXTENT: list(array.shape),
+    }
+    return create_entries(group.require_group(LEDGER), name, shard_grid(array), attributes)
+
+
+def create_entries(
+    group: zarr.Group, name: str, grid: tuple[int, ...], attributes: Mapping[str, Any] | None = None
+) -> zarr.Array[Any]:
+    """An empty array of one entry per shard, each a file of its own, replacing an older one."""
+    return group.create_array(
         name,
         shape=grid,
         chunks=(1,) * len(grid),
@@ -60,12 +73,7 @@ def create_ledger(group: zarr.Group, name: str, *, job: Mapping[str, Any]) -> za
         fill_value=0,
         compressors=None,
         overwrite=True,
-        attributes={
-            "job": dict(job),
-            "job_hash": job_hash(job),
-            "state": STATE_WRITING,
-            EXTENT: list(array_of(group, name).shape),
-        },
+        attributes=dict(attributes or {}),
     )
 
 

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from lulc_xr.core.cube import check_scale, encode
 from lulc_xr.cube.arrays import is_stored_already
 from lulc_xr.cube.commit import EXTENSION
-from lulc_xr.cube.ledger import array_of, content_digest, dims_of, entries, find_ledger
+from lulc_xr.cube.ledger import (
+    array_of,
+    content_digest,
+    create_entries,
+    dims_of,
+    entries,
+    find_ledger,
+)
 from lulc_xr.cube.rewrite import Index, grown, read_whole, shard_file, shard_sizes, store_whole
 from lulc_xr.cube.shards import WriteReport, naming_shard, run_tasks
 
@@ -68,15 +75,7 @@ def create_region_ledger(group: zarr.Group, name: str, region: Region) -> None:
     """An empty ledger in the group of an extension, with the grid of the array to be."""
     sizes = shard_sizes(array_of(group, name))
     grid = tuple(-(-n // s) for n, s in zip(region.shape, sizes, strict=True))
-    group.require_group(EXTENSION).create_array(
-        name,
-        shape=grid,
-        chunks=(1,) * len(grid),
-        dtype=np.uint64,
-        fill_value=0,
-        compressors=None,
-        overwrite=True,
-    )
+    create_entries(group.require_group(EXTENSION), name, grid)
 
 
 @dataclass(frozen=True, kw_only=True)

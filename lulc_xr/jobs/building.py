@@ -28,7 +28,7 @@ from lulc_xr.jobs.making import make_cube, on_dates
 from lulc_xr.jobs.planning import plan_recipe, show_plan
 from lulc_xr.jobs.recipe import Recipe
 from lulc_xr.jobs.recipe_files import load_recipe
-from lulc_xr.jobs.terminal import console
+from lulc_xr.jobs.terminal import console, parse_years
 
 AREAS = "lulc_xr:areas"
 """Attribute of a store: areas that recipes brought, [top, bottom, left, right] in pixels."""
@@ -300,12 +300,7 @@ def _chosen(path: Path, *, years: str | None, catalogue: str | None) -> Recipe:
     """The recipe, with years and catalogue of the command line in place of its own."""
     recipe = load_recipe(path)
     if years is not None:
-        try:
-            numbers = tuple(sorted(int(part) for part in years.split(",")))
-        except ValueError as error:
-            raise CubeError(
-                f"--years {years!r}: expected numbers with commas between them, such as 2018,2019."
-            ) from error
+        numbers = tuple(sorted(parse_years(years)))
         recipe = dataclasses.replace(recipe, years=numbers)
     if catalogue is not None:
         if recipe.source is None:

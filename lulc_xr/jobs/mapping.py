@@ -6,13 +6,11 @@ import time
 import warnings
 from pathlib import Path
 
-import numpy as np
-
-from lulc_xr.core.errors import CubeError, IncompleteMapWarning
+from lulc_xr.core.errors import IncompleteMapWarning
 from lulc_xr.cube.store import open_cube
 from lulc_xr.cube.write import write_variables
 from lulc_xr.jobs.cluster import check_choice, cluster
-from lulc_xr.jobs.terminal import console
+from lulc_xr.jobs.terminal import console, parse_years
 from lulc_xr.models.classifier import load_classifier
 from lulc_xr.prediction.classify import classify
 
@@ -56,7 +54,8 @@ def classify_store(
         cube = open_cube(place)
     classifier = load_classifier(model)
     wanted = [name.strip() for name in outputs.split(",")] if outputs else None
-    maps = classify(cube, classifier, outputs=wanted, years=_years(years), precision=precision)
+    mapped = None if years is None else parse_years(years)
+    maps = classify(cube, classifier, outputs=wanted, years=mapped, precision=precision)
     names = ", ".join(map(str, maps.data_vars))
     screen.print(
         f"{names} of {', '.join(map(str, maps['year'].values))}, "
@@ -72,14 +71,3 @@ def classify_store(
     said = f" in {took:.1f} s, {speed:.1f} thousand pixels a second" if report.written else ""
     screen.print(f"{report.written} shards written{said}; {report.skipped} were there before")
     screen.print(f"maps in [bold]{store}[/]")
-
-
-def _years(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(np.int64(part)) for part in text.split(",")]
-    except ValueError as error:
-        raise CubeError(
-            f"--years {text!r}: expected numbers with commas between them, such as 2018,2019."
-        ) from error

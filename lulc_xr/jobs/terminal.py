@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from lulc_xr.core.errors import LulcError
+from lulc_xr.core.errors import CubeError, LulcError
 
 BAD_INPUT, STOPPED = 2, 130
 """Exit codes: wrong usage or input (typer's own for usage), stopped by Ctrl-C (as in shells)."""
@@ -88,3 +88,19 @@ def _note(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def _console_of_errors() -> Console:
     return Console(file=sys.stderr, highlight=False)
+
+
+def parse_years(text: str) -> list[int]:
+    """Years of the option ``--years``: numbers with commas between them.
+
+    Raises
+    ------
+    CubeError
+        If one is no number.
+    """
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise CubeError(
+            f"--years {text!r}: expected numbers with commas between them, such as 2018,2019."
+        ) from error
