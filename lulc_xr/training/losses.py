@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,9 +108,9 @@ def tolerant_loss(
     Leonhardt, J., Gall, J., Roscher, R. (2026). LC-SLab. JAG 152, 105476: accuracy at tolerance
     t, where the best pixel within t pixels of a label counts.
     """
-    each = {"weight": weight, "gamma": gamma, "smoothing": smoothing}
+    each = partial(class_loss, weight=weight, gamma=gamma, smoothing=smoothing)
     if not tolerance:
-        return class_loss(logits, labels, **each)  # type: ignore[arg-type]
+        return each(logits, labels)
     sample, y, x = torch.nonzero(labels >= 0, as_tuple=True)
     own = labels[sample, y, x]
     height, width = labels.shape[1:]
@@ -117,7 +119,7 @@ def tolerant_loss(
         row, column = y + down, x + right
         within = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         near = logits[sample, :, row.clamp(0, height - 1), column.clamp(0, width - 1)]
-        losses.append(class_loss(near, own, **each))  # type: ignore[arg-type]
+        losses.append(each(near, own))
         inside.append(within)
     found, within = torch.stack(losses), torch.stack(inside)
     if rule == "best":
@@ -210,12 +212,19 @@ def sample_losses(
     labelled : Tensor
         (batch,) bool.
     """
-    given = {"weight": weight, "gamma": config.focal_gamma, "smoothing": smoothing}
+    gamma = config.focal_gamma
     if logits.ndim == 2:
-        return class_loss(logits, labels, **given), labels >= 0  # type: ignore[arg-type]
+        loss = class_loss(logits, labels, weight=weight, gamma=gamma, smoothing=smoothing)
+        return loss, labels >= 0
     pixels = tolerant_loss(
-        logits, labels, tolerance=config.tolerance, rule=config.tolerance_rule, **given
-    )  # type: ignore[arg-type]
+        logits,
+        labels,
+        tolerance=config.tolerance,
+        rule=config.tolerance_rule,
+        weight=weight,
+        gamma=gamma,
+        smoothing=smoothing,
+    )
     count = (labels >= 0).flatten(1).sum(1)
     loss = pixels.flatten(1).sum(1) / count.clamp_min(1)
     if config.image_level:
@@ -251,7 +260,7 @@ def regression_losses(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor
 
 
 def weigh_counts(
-    counts: NDArray[np.float64], rule: ClassWeights | None, *, beta: float = 0.999
+    counts: NDArray[Any], rule: ClassWeights | None, *, beta: float = 0.999
 ) -> NDArray[np.float64]:
     """Weight of each class in the loss, 1 on average over the labels.
 
@@ -292,5 +301,6 @@ def weigh_counts(
         number = -np.expm1(n * np.log(beta)) / (1 - beta)
     else:
         number = n
-    raw: NDArray[np.float64] = present / number
-    return raw * (counts.sum() / (counts * raw).sum())
+    raw = present / number
+    weights: NDArray[np.float64] = raw * (counts.sum() / (counts * raw).sum())
+    return weights

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
@@ -67,6 +67,7 @@ def test_tolerance_0_is_the_pixel_itself(given_, rule):
     assert torch.equal(found, class_loss(logits, labels))
 
 
+@settings(max_examples=30)
 @given(patches(), st.integers(1, 3))
 def test_the_best_pixel_of_a_window_is_found_by_looking_at_each(given_, tolerance):
     logits, labels = given_
@@ -83,6 +84,7 @@ def test_the_best_pixel_of_a_window_is_found_by_looking_at_each(given_, toleranc
     assert (mean[labels < 0] == 0).all()
 
 
+@settings(max_examples=30)
 @given(patches(), st.integers(0, 2), st.integers(1, 2))
 def test_a_wider_window_never_costs_more(given_, tolerance, wider):
     logits, labels = given_
@@ -92,6 +94,7 @@ def test_a_wider_window_never_costs_more(given_, tolerance, wider):
     assert (wide <= narrow + 1e-6).all()
 
 
+@settings(max_examples=30)
 @given(patches(), st.sampled_from(["best", "mean"]), st.integers(0, 2))
 def test_pixels_out_of_reach_of_labels_have_no_gradient(given_, rule, tolerance):
     logits, labels = given_
@@ -120,7 +123,7 @@ def test_dense_labels_are_the_mean_over_pixels(given_):
 def test_a_constant_map_has_no_total_variation(given_, shift):
     logits, _ = given_
     constant = logits[..., :1, :1].expand_as(logits) + shift
-    assert (total_variation(constant) == 0).all()
+    assert (total_variation(constant) < 1e-6).all()
 
 
 @given(patches())
