@@ -81,9 +81,9 @@ def _check_all(case: Case) -> None:
 
 def _make_case(name: str, *, kind: str | None) -> Case:
     """A network of random weights with inputs; `kind` None: built without context."""
-    extra: dict[str, Any] = (
-        {} if kind is None else {"conditioning": kind, "faithful": True, "context": _CONTEXT}
-    )
+    extra: dict[str, Any] = {}
+    if kind is not None:
+        extra = {"conditioning": kind, "faithful": True, "context": _CONTEXT}
     if kind == "mcbn":
         extra["pixel_context"] = _PIXEL_CONTEXT
     network = make_network(name, bands=_BANDS, dates=_DATES, classes=CLASSES, **extra)
