@@ -19,6 +19,7 @@ from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
 from lulc_xr.core.crosswalks import crosswalk, list_crosswalks
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
+    ContextRangeWarning,
     CubeError,
     IncompleteMapWarning,
     LegendError,
@@ -72,6 +73,7 @@ _ON_DEMAND = {
     "read_nested": "lulc_xr.cube.nested",
     "Classifier": "lulc_xr.models.classifier",
     "load_classifier": "lulc_xr.models.classifier",
+    "LossConfig": "lulc_xr.training.loss_config",
     "ModulePredictor": "lulc_xr.models.module",
     "list_networks": "lulc_xr.models.registry",
     "make_network": "lulc_xr.models.registry",
@@ -88,6 +90,7 @@ __all__ = [
     "ChunkPlan",
     "Classifier",
     "ClearRule",
+    "ContextRangeWarning",
     "ContextScaling",
     "Crosswalk",
     "CrosswalkRow",
@@ -97,6 +100,7 @@ __all__ = [
     "Legend",
     "LegendClass",
     "LegendError",
+    "LossConfig",
     "LulcAccessor",
     "LulcError",
     "ModelError",
