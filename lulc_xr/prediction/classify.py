@@ -278,7 +278,8 @@ def _arrays(
     """One task per shard and year, and one array per variable that picks its part."""
     chunks = (split(jobs[0].shape[0], side[0]), split(jobs[0].shape[1], side[1]))
     edges = [np.concatenate([[0], np.cumsum(c)]).tolist() for c in chunks]
-    block_name = f"classify-{token}"
+    # Tasks of other outputs of the same map are other tasks, also in one graph.
+    block_name = f"classify-{tokenize(token, asdict(outputs))}"
     tasks: dict[Any, Any] = {}
     for (n, job), i, j in product(enumerate(jobs), range(len(chunks[0])), range(len(chunks[1]))):
         rows = slice(edges[0][i], edges[0][i + 1])
