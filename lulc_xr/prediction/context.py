@@ -130,7 +130,7 @@ def mark_outside(context: Mapping[str, NDArray[np.float32]], spec: ModelSpec) ->
     if scaling is None or scaling.low is None or scaling.high is None:
         return np.zeros(values.shape[1:], np.uint8)
     each = scaling.outside(values)
-    found = each.any(0)
+    found = np.asarray(each.any(0))
     if found.any():
         with _warning:
             first = scaling not in _warned
@@ -146,7 +146,8 @@ def mark_outside(context: Mapping[str, NDArray[np.float32]], spec: ModelSpec) ->
                 ContextRangeWarning,
                 stacklevel=2,
             )
-    return found.astype(np.uint8)
+    marked: NDArray[np.uint8] = found.astype(np.uint8)
+    return marked
 
 
 def check_range(spec: ModelSpec) -> None:
