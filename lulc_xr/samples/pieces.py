@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import pickle
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.core.compositing import prepare_series
-from lulc_xr.core.cube import check_scale, decode
+from lulc_xr.core.cube import decode
 from lulc_xr.core.dates import Dates, YearDates
 from lulc_xr.core.errors import SampleError
 from lulc_xr.samples.pixels import (
@@ -80,10 +83,6 @@ class PieceReader:
         else:
             raise SampleError(f"{type(self.reader).__name__} cannot read pieces of a cube.")
         return prepare_series(pixels, clear, dates=self.dates, year=self.year)
-
-    def check_scale(self, series: NDArray[np.float32]) -> None:
-        """Raise CubeError if the values of a piece look unscaled or scaled twice."""
-        check_scale(series[..., ::8, ::8])
 
 
 def plan_pieces(
@@ -158,47 +157,47 @@ def _read_stored(reader: StoredPixels, time: slice, piece: Piece) -> Series:
     return decode(pixels, scale=scale, fill=fill, dtype=np.float32), clear
 
 
-def _block(reader: StoredPixels, name: str, time: slice, piece: Piece) -> NDArray[np.generic]:
+def _block(reader: StoredPixels, name: str, time: slice, piece: Piece) -> NDArray[Any]:
     """Stored numbers (time, [band,] y, x) of whole chunks, each fetched and decoded once."""
     chunks = reader.chunks[name]
-    sides = chunks.sides
-    places = [
-        range(span.start // side, -(-span.stop // side))
-        for span, side in zip((piece.y, piece.x), sides[-2:], strict=True)
-    ]
-    times = range(time.start // sides[0], -(-time.stop // sides[0]))
+    sides, bands = chunks.sides, np.array(reader.bands)
     banded = len(sides) == 4
-    bands = np.array(reader.bands)
-    groups = sorted({b // sides[1] for b in reader.bands}) if banded else [-1]
-    wanted = [
-        (t, *((g,) if banded else ()), y, x)
-        for t in times
-        for g in groups
-        for y in places[0]
-        for x in places[1]
-    ]
+    wanted = list(_chunks_of(sides, reader.bands if banded else None, time, piece))
     stored = chunks.fetch(wanted)
     leading = (time.stop - time.start, *((bands.size,) if banded else ()))
     block = np.empty((*leading, *piece.shape), chunks.dtype)
-    memory: NDArray[np.generic] | None = None
+    memory: NDArray[Any] | None = None
     for index in wanted:
         memory = chunks.decode(index, stored.pop(index), out=memory)
         begin = index[0] * sides[0]
         first, last = max(begin, time.start), min(begin + sides[0], time.stop)
-        where = tuple(
+        rows, columns = (
             slice(i * side - span.start, min((i + 1) * side, span.stop) - span.start)
             for i, side, span in zip(index[-2:], sides[-2:], (piece.y, piece.x), strict=True)
         )
-        inside = tuple(slice(0, w.stop - w.start) for w in where)
-        part = memory[(slice(first - begin, last - begin), ..., *inside)]
-        dates = slice(first - time.start, last - time.start)
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        part = memory[first - begin : last - begin, ..., :height, :width]
+        into = block[first - time.start : last - time.start]
         if not banded:
-            block[(dates, *where)] = part
+            into[:, rows, columns] = part
             continue
-        here = np.flatnonzero(bands // sides[1] == index[1])
-        for band in here:
-            block[(dates, band, *where)] = part[:, bands[band] % sides[1]]
+        for band in np.flatnonzero(bands // sides[1] == index[1]):
+            into[:, band, rows, columns] = part[:, bands[band] % sides[1]]
     return block
+
+
+def _chunks_of(
+    sides: tuple[int, ...], bands: tuple[int, ...] | None, time: slice, piece: Piece
+) -> Iterator[tuple[int, ...]]:
+    """Positions of the chunks that some dates and bands of a piece are made of."""
+    axes: list[Iterable[int]] = [range(time.start // sides[0], -(-time.stop // sides[0]))]
+    if bands is not None:
+        axes.append(sorted({band // sides[1] for band in bands}))
+    axes += [
+        range(span.start // side, -(-span.stop // side))
+        for span, side in zip((piece.y, piece.x), sides[-2:], strict=True)
+    ]
+    yield from itertools.product(*axes)
 
 
 def _read_lazy(reader: LazyPixels, time: slice, piece: Piece) -> Series:
