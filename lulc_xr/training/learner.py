@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from lightning import pytorch as lightning
@@ -15,19 +15,20 @@ from torch.nn import functional
 from lulc_xr.core.model import Scaling
 from lulc_xr.models.registry import is_spatial, needs_fixed_dates
 from lulc_xr.samples.loader import Batch
-from lulc_xr.training.augment import augment_series, mix_samples
+from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.inputs import Inputs, call, change_inputs, mix_inputs, turn_labels
 
 _RISE = 0.2  # part of the steps in which the learning rate rises
 
 
-class Inputs(NamedTuple):
-    """What a network is called with: series, days, mask and context of a batch."""
+class View(NamedTuple):
+    """What the network sees of a batch, its labels, and with what each sample was mixed."""
 
-    series: Tensor
-    days: Tensor
-    mask: Tensor | None
-    context: Tensor | None
+    given: Inputs
+    batch: Batch
+    share: Tensor | None
+    partner: Tensor | None
 
 
 class Learner(lightning.LightningModule):
@@ -70,30 +71,49 @@ class Learner(lightning.LightningModule):
         """Loss of an augmented batch; None (no step) for one sample, which batch norm refuses."""
         if len(batch["weight"]) == 1:
             return None
-        settings = self.config.augmentation
-        given = self.inputs(batch)
-        series, mask = given.series, given.mask
-        share, partner = torch.ones(len(series)), torch.arange(len(series))
-        if not self._spatial:
-            zero = -self.mean / self.std
-            series, mask = augment_series(series, mask, settings=settings, zero=zero)
-        if settings.mixup:
-            series, mask, share, partner = mix_samples(series, mask, mixup=settings.mixup)
-        logits = self(given._replace(series=series, mask=mask))
-        smoothing = self.config.label_smoothing
-        loss = (share * self._loss(logits, batch["labels"], batch["weight"], smoothing)).mean()
-        if settings.mixup:
-            labels = {task: own[partner] for task, own in batch["labels"].items()}
-            other = self._loss(logits, labels, batch["weight"][partner], smoothing)
-            loss = loss + ((1 - share) * other).mean()
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(series))
+        view = self.view(batch)
+        loss = self.view_loss(self(view.given), view)
+        self.log("loss", loss, **_per_epoch(batch))
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Loss of a batch as it is, without label smoothing."""
-        logits = self(self.inputs(batch))
+        logits = self.judged(self.inputs(batch))
         loss = self._loss(logits, batch["labels"], batch["weight"], smoothing=0.0).mean()
         self.log("validation_loss", loss, prog_bar=True, batch_size=len(batch["weight"]))
+
+    def view(self, batch: Batch) -> View:
+        """A batch as the network sees it this time: mixed, turned and changed at random."""
+        given, settings = self.inputs(batch), self.config.augmentation
+        share = partner = turns = None
+        if settings.mixup:
+            given, share, partner = mix_inputs(given, mixup=settings.mixup)
+        given, turns = self.changed(given, settings)
+        if turns is not None:
+            batch = turn_labels(batch, turns)
+        return View(given, batch, share, partner)
+
+    def changed(self, given: Inputs, settings: Augmentation) -> tuple[Inputs, Tensor | None]:
+        """Inputs changed at random, and how patches were turned, None if they were not."""
+        return change_inputs(given, settings=settings, zero=-self.mean / self.std)
+
+    def view_loss(self, logits: Mapping[str, Tensor], view: View) -> Tensor:
+        """Loss of the labels of a view; of mixed samples by the share of each."""
+        batch, smoothing = view.batch, self.config.label_smoothing
+        loss = self._loss(logits, batch["labels"], batch["weight"], smoothing)
+        if view.share is None or view.partner is None:
+            return loss.mean()
+        labels = {task: own[view.partner] for task, own in batch["labels"].items()}
+        other = self._loss(logits, labels, batch["weight"][view.partner], smoothing)
+        return (view.share * loss).mean() + ((1 - view.share) * other).mean()
+
+    def judged(self, given: Inputs) -> dict[str, Tensor]:
+        """Logits of the network that becomes the classifier."""
+        return self(given)
+
+    def finished(self) -> nn.Module:
+        """The network that becomes the classifier, after the training."""
+        return self.network
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a learning rate that rises and falls over all steps."""
@@ -129,9 +149,7 @@ class Learner(lightning.LightningModule):
 
     def forward(self, given: Inputs) -> dict[str, Tensor]:
         """Logits of every task, (batch, class[, y, x])."""
-        context = () if given.context is None else (given.context,)
-        logits: dict[str, Tensor] = self.network(given.series, given.days, given.mask, *context)
-        return logits
+        return call(self.network, given)
 
     def _loss(
         self,
@@ -159,3 +177,13 @@ class Learner(lightning.LightningModule):
                 known = known.any(2).any(1)
             total = total + loss * known * weight
         return total
+
+
+def _per_epoch(batch: Batch) -> dict[str, Any]:
+    """How a loss is logged: once an epoch, each sample counts the same."""
+    return {
+        "on_step": False,
+        "on_epoch": True,
+        "prog_bar": True,
+        "batch_size": len(batch["weight"]),
+    }
