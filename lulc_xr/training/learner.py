@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from lightning import pytorch as lightning
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lulc_xr.core.model import Scaling
 from lulc_xr.models.registry import is_spatial, needs_fixed_dates
 from lulc_xr.samples.loader import Batch
 from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.faults import explain_fault
 from lulc_xr.training.inputs import Inputs, call, change_inputs, mix_inputs, turn_labels
+from lulc_xr.training.losses import regression_losses, sample_losses, total_variation
+from lulc_xr.training.regressions import TargetScaling
+from lulc_xr.training.tasks import TaskWeights, mean_over_labelled
 
 _RISE = 0.2  # part of the steps in which the learning rate rises
+_UNCERTAINTY_RATE = 10  # a few numbers beside thousands of weights: they have a longer way to go
 
 
 class View(NamedTuple):
@@ -46,6 +50,10 @@ class Learner(lightning.LightningModule):
         Settings.
     steps : int
         Number of steps of the whole training.
+    targets : mapping of str to TargetScaling, optional
+        Scaling of what is regressed beside the classes.
+    names : sequence of str, optional
+        What each sample is called in messages.
     """
 
     def __init__(
@@ -56,6 +64,8 @@ class Learner(lightning.LightningModule):
         class_weights: Mapping[str, Tensor],
         config: TrainConfig,
         steps: int,
+        targets: Mapping[str, TargetScaling] | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -64,6 +74,12 @@ class Learner(lightning.LightningModule):
         self.class_weights = dict(class_weights)
         self.config = config
         self.steps = steps
+        self.targets = dict(targets or {})
+        self.task_weights = TaskWeights(
+            [*class_weights, *self.targets], config.task_weights, regressions=list(self.targets)
+        )
+        self._names = names
+        self._judged: dict[str, list[tuple[Tensor, int]]] = {}
         self._gaps = not needs_fixed_dates(network)
         self._spatial = is_spatial(network)
 
@@ -72,15 +88,33 @@ class Learner(lightning.LightningModule):
         if len(batch["weight"]) == 1:
             return None
         view = self.view(batch)
-        loss = self.view_loss(self(view.given), view)
-        self.log("loss", loss, **_per_epoch(batch))
-        return loss
+        logits = self(view.given)
+        loss = self.finite(self.view_loss(logits, view), view, logits)
+        self.log("loss", loss, **per_epoch(batch))
+        # A batch without any label teaches nothing.
+        return loss if loss.requires_grad else None
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Loss of a batch as it is, without label smoothing."""
+        """Losses of a batch as it is, without label smoothing."""
         logits = self.judged(self.inputs(batch))
-        loss = self._loss(logits, batch["labels"], batch["weight"], smoothing=0.0).mean()
-        self.log("validation_loss", loss, prog_bar=True, batch_size=len(batch["weight"]))
+        for task, (loss, number) in self.task_losses(logits, batch, smoothing=0.0).items():
+            self._judged.setdefault(task, []).append((loss, number))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation loss of each task over its labels, and their sum.
+
+        The sum is over tasks with classes, by their fixed weights: what is regressed is no part
+        of the classifier, and learned weights would move the measure.
+        """
+        total = torch.zeros(())
+        for task, judged in self._judged.items():
+            number = sum(n for _, n in judged)
+            loss = torch.stack([own * n for own, n in judged]).sum() / number
+            self.log(f"validation_loss/{task}", loss)
+            if task in self.class_weights:
+                total = total + self.task_weights.fixed[task] * loss
+        self._judged = {}
+        self.log("validation_loss", total, prog_bar=True)
 
     def view(self, batch: Batch) -> View:
         """A batch as the network sees it this time: mixed, turned and changed at random."""
@@ -99,13 +133,24 @@ class Learner(lightning.LightningModule):
 
     def view_loss(self, logits: Mapping[str, Tensor], view: View) -> Tensor:
         """Loss of the labels of a view; of mixed samples by the share of each."""
-        batch, smoothing = view.batch, self.config.label_smoothing
-        loss = self._loss(logits, batch["labels"], batch["weight"], smoothing)
-        if view.share is None or view.partner is None:
-            return loss.mean()
-        labels = {task: own[view.partner] for task, own in batch["labels"].items()}
-        other = self._loss(logits, labels, batch["weight"][view.partner], smoothing)
-        return (view.share * loss).mean() + ((1 - view.share) * other).mean()
+        batch, share, partner = view.batch, view.share, view.partner
+        loss = self.supervised_loss(logits, batch, share=share)
+        if share is None or partner is None:
+            return loss
+        other = batch.copy()
+        other["weight"] = batch["weight"][partner]
+        other["labels"] = {task: own[partner] for task, own in batch["labels"].items()}
+        other["targets"] = {name: own[partner] for name, own in batch["targets"].items()}
+        return loss + self.supervised_loss(logits, other, share=1 - share)
+
+    def finite(self, loss: Tensor, view: View, logits: Mapping[str, Tensor]) -> Tensor:
+        """The loss, unless it is not finite; then the samples at fault are named."""
+        if not torch.isfinite(loss):
+            rate = self.config.learning_rate
+            raise explain_fault(
+                loss.item(), view.batch, logits, names=self._names, learning_rate=rate
+            )
+        return loss
 
     def judged(self, given: Inputs) -> dict[str, Tensor]:
         """Logits of the network that becomes the classifier."""
@@ -117,11 +162,11 @@ class Learner(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a learning rate that rises and falls over all steps."""
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-        )
+        rate, decay = self.config.learning_rate, self.config.weight_decay
+        groups: list[dict[str, Any]] = [{"params": list(self.network.parameters())}]
+        if learned := list(self.task_weights.parameters()):
+            groups.append({"params": learned, "lr": _UNCERTAINTY_RATE * rate, "weight_decay": 0.0})
+        optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {
             "optimizer": optimizer,
@@ -151,35 +196,66 @@ class Learner(lightning.LightningModule):
         """Logits of every task, (batch, class[, y, x])."""
         return call(self.network, given)
 
-    def _loss(
-        self,
-        logits: Mapping[str, Tensor],
-        labels: Mapping[str, Tensor],
-        weight: Tensor,
-        smoothing: float,
+    def supervised_loss(
+        self, logits: Mapping[str, Tensor], batch: Batch, *, share: Tensor | None = None
     ) -> Tensor:
-        """Loss of each sample, shape (batch,): the sum over tasks, 0 where a label is missing.
+        """Loss of a batch: all tasks by their weights, and the total variation of their maps.
 
-        The loss of a patch is the mean over its labelled pixels.
+        Parameters
+        ----------
+        logits : mapping of str to Tensor
+            What the network gave for this batch.
+        batch : Batch
+            Labels, targets and weights of its samples.
+        share : Tensor, optional
+            (batch,) how much each sample counts, for mixed ones.
+
+        Returns
+        -------
+        Tensor
+            Scalar. Each task counts the mean over those samples that have a label of it, and
+            nothing, without any gradient, where none has.
         """
-        total = torch.zeros_like(weight)
-        for task, own in logits.items():
-            known = labels[task] >= 0
-            loss = functional.cross_entropy(
-                own.float(),
-                labels[task].clamp_min(0),
-                weight=self.class_weights[task],
-                label_smoothing=smoothing,
-                reduction="none",
-            )
-            if loss.ndim > 1:
-                loss = (loss * known).sum((1, 2)) / known.sum((1, 2)).clamp_min(1)
-                known = known.any(2).any(1)
-            total = total + loss * known * weight
+        smoothing = self.config.label_smoothing
+        found = self.task_losses(logits, batch, smoothing=smoothing, share=share)
+        total: Tensor = self.task_weights({task: loss for task, (loss, _) in found.items()})
+        if self.config.loss.total_variation and self._spatial:
+            every = share if share is not None else torch.ones_like(batch["weight"])
+            for task in self.class_weights:
+                varied = (every * total_variation(logits[task])).mean()
+                total = total + self.config.loss.total_variation * varied
         return total
 
+    def task_losses(
+        self,
+        logits: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        smoothing: float,
+        share: Tensor | None = None,
+    ) -> dict[str, tuple[Tensor, int]]:
+        """Mean loss of each task with a label in this batch, and its number of samples."""
+        weight = batch["weight"] if share is None else share * batch["weight"]
+        found: dict[str, tuple[Tensor, int]] = {}
+        for task, own in logits.items():
+            if task in self.targets:
+                mean, std = self.targets[task]
+                loss, known = regression_losses(own, (batch["targets"][task] - mean) / std)
+            else:
+                loss, known = sample_losses(
+                    own,
+                    batch["labels"][task],
+                    config=self.config.loss,
+                    weight=self.class_weights[task],
+                    smoothing=smoothing,
+                )
+            over = mean_over_labelled(loss, known, weight)
+            if over is not None:
+                found[task] = over, int(known.sum())
+        return found
 
-def _per_epoch(batch: Batch) -> dict[str, Any]:
+
+def per_epoch(batch: Batch) -> dict[str, Any]:
     """How a loss is logged: once an epoch, each sample counts the same."""
     return {
         "on_step": False,
