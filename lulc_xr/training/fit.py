@@ -17,7 +17,8 @@ import xarray as xr
 from lightning import pytorch as lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from lightning.pytorch.utilities import CombinedLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.model import ModelSpec, check_single_pixels, fixed_number_of_dates
@@ -29,6 +30,7 @@ from lulc_xr.training.best_weights import BestWeights
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.faults import check_context, count_unlabelled, name_samples
 from lulc_xr.training.learner import Learner
+from lulc_xr.training.methods import Method, method_to_dict
 from lulc_xr.training.prepare import (
     check_gaps,
     check_samples,
@@ -39,12 +41,19 @@ from lulc_xr.training.prepare import (
     with_scaling,
 )
 from lulc_xr.training.regressions import keep_heads, scale_targets, with_targets
+from lulc_xr.training.semi_supervised import SemiSupervisedLearner
+from lulc_xr.training.teaching import Teaching, make_learner, plan_teaching
 
 _PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
 
 def fit(
-    samples: xr.Dataset, network: str = "tempcnn", *, config: TrainConfig | None = None
+    samples: xr.Dataset,
+    network: str = "tempcnn",
+    *,
+    config: TrainConfig | None = None,
+    method: Method | None = None,
+    unlabelled: xr.Dataset | None = None,
 ) -> Classifier:
     """A classifier trained on samples.
 
@@ -58,6 +67,10 @@ def fit(
         Name of a network, such as ``"tempcnn"`` or ``"ltae"``.
     config : TrainConfig, optional
         Settings; the defaults suit a few hundred samples.
+    method : MeanTeacher, FixMatch or SelfTraining, optional
+        How to learn from unlabelled samples. Default: from the labels alone.
+    unlabelled : xr.Dataset, optional
+        Samples for the method, of the same dates, bands and patch; their labels are not read.
 
     Returns
     -------
@@ -111,11 +124,25 @@ def fit(
             halo=int(getattr(module, "receptive_field", 0)),
             stride=int(getattr(module, "stride", 1)),
         )
-        scores = _train(module, spec, training, validation, config)
+        teaching = plan_teaching(
+            method,
+            unlabelled,
+            spec=spec,
+            samples=training,
+            config=config,
+            fixed_dates=needs_fixed_dates(module),
+        )
+        scores = _train(module, spec, training, validation, config, teaching)
+        for _ in range(teaching.rounds - 1 if teaching else 0):
+            teacher, module = module, build_network(network, spec, config)
+            scores = _train(module, spec, training, validation, config, teaching, teacher)
         if config.regressions:
             without = build_network(network, spec, replace(config, regressions=()))
             module = keep_heads(without, module, name=network)
     provenance = _provenance(config, training, validation, spec, scores)
+    if method is not None and unlabelled is not None:
+        provenance["method"] = method_to_dict(method)
+        provenance["samples"]["unlabelled"] = unlabelled.sizes.get("sample")
     return Classifier(module, name=network, spec=spec, provenance=provenance)
 
 
@@ -160,6 +187,8 @@ def _train(
     training: xr.Dataset,
     validation: xr.Dataset | None,
     config: TrainConfig,
+    teaching: Teaching | None = None,
+    teacher: torch.nn.Module | None = None,
 ) -> dict[str, float]:
     """Train a network in place; the losses it ended with."""
     assert spec.scaling is not None
@@ -173,8 +202,10 @@ def _train(
     )
     epochs = config.epochs_of(len(batches))
     steps = epochs * len(batches)
-    learner = Learner(
+    learner = make_learner(
         network,
+        teaching,
+        teacher=teacher,
         scaling=spec.scaling,
         class_weights=weigh_classes(
             training, spec, rule=config.class_rule, beta=config.loss.effective_beta
@@ -190,7 +221,7 @@ def _train(
         accelerator="cpu",
         devices=1,
         precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
-        callbacks=_callbacks(config, best, steps=steps),
+        callbacks=_callbacks(config, best, steps=steps, average=not learner.averages_itself),
         logger=CSVLogger(config.log_folder, name="") if config.log_folder else False,
         enable_checkpointing=False,
         enable_model_summary=False,
@@ -210,7 +241,7 @@ def _train(
                 regressions=config.regressions,
             )
         )
-    trainer.fit(learner, _loader(batches), judged)
+    trainer.fit(learner, _training_loader(batches, learner, teaching), judged)
     loss = float(trainer.callback_metrics["loss"])
     if not math.isfinite(loss):
         raise ModelError(
@@ -223,20 +254,34 @@ def _train(
     if config.patience is not None:
         learner.load_state_dict(best.state)
         scores["best_epoch"] = float(best.epoch)
+    if learner.finished() is not network:
+        network.load_state_dict(learner.finished().state_dict())
     if config.task_weights == "uncertainty":
         learned = learner.task_weights.current()
         scores |= {f"task_weight/{task}": weight for task, weight in learned.items()}
     return scores
 
 
-def _loader(batches: SampleBatches) -> DataLoader[Batch]:
+def _loader(batches: IterableDataset[Batch]) -> DataLoader[Batch]:
     return DataLoader(batches, batch_size=None)
 
 
-def _callbacks(config: TrainConfig, best: BestWeights, *, steps: int) -> list[Callback]:
+def _training_loader(
+    batches: SampleBatches, learner: Learner, teaching: Teaching | None
+) -> DataLoader[Batch] | CombinedLoader:
+    """Labelled batches, alone or each with an unlabelled one."""
+    if teaching is None or not isinstance(learner, SemiSupervisedLearner):
+        return _loader(batches)
+    both = {"labelled": _loader(batches), "unlabelled": _loader(teaching.stream)}
+    return CombinedLoader(both, mode="min_size")
+
+
+def _callbacks(
+    config: TrainConfig, best: BestWeights, *, steps: int, average: bool
+) -> list[Callback]:
     # The order matters: the best weights are copied while the averaged ones are swapped in.
     callbacks: list[Callback] = [best] if config.validation_fold is not None else []
-    if config.average_weights:
+    if config.average_weights and average:
         reach = max(1.0, config.average_weights * steps)
         callbacks.append(EMAWeightAveraging(decay=1 - 1 / reach))
     if config.patience is not None:

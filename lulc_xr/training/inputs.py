@@ -1,4 +1,4 @@
-"""What a network is called with, as one value: changed, mixed, turned and joined along the batch."""
+"""What a network is called with, as one value: changed, mixed, turned, joined along the batch."""
 
 from __future__ import annotations
 

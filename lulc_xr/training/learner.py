@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from lightning import pytorch as lightning
@@ -55,6 +55,9 @@ class Learner(lightning.LightningModule):
     names : sequence of str, optional
         What each sample is called in messages.
     """
+
+    averages_itself: ClassVar[bool] = False
+    """Its classifier is an average that it takes by itself, whatever `average_weights` says."""
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -28,11 +28,15 @@ class MeanTeacherLearner(SemiSupervisedLearner):
     https://arxiv.org/abs/1703.01780
     """
 
+    averages_itself: ClassVar[bool] = True
     method: MeanTeacher
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.teacher = Teacher(self.network, decay=self.method.decay)
+        decay = self.method.decay
+        if decay is None:
+            decay = 1 - 1 / max(1.0, self.config.average_weights * self.steps)
+        self.teacher = Teacher(self.network, decay=decay)
 
     def teach(self, given: Inputs) -> dict[str, Tensor]:
         """Logits of the averaged network."""

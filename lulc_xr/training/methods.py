@@ -23,8 +23,9 @@ class MeanTeacher:
     ----------
     weight : float
         Weight of the consistency beside the loss of the labels; 0: supervised training.
-    decay : float
-        Of the moving average, 0 to below 1.
+    decay : float or None
+        Of the moving average, 0 to below 1. None: it reaches back over the share of the steps
+        that `average_weights` of the training says.
     ramp : float
         Share (0 to 1) of the steps over which the weight rises.
     ratio : int
@@ -39,7 +40,7 @@ class MeanTeacher:
     """
 
     weight: float = 10.0
-    decay: float = 0.99
+    decay: float | None = None
     ramp: float = 0.3
     ratio: int = 4
     weak: Augmentation = field(default_factory=Augmentation.weak)
@@ -47,7 +48,7 @@ class MeanTeacher:
 
     def __post_init__(self) -> None:
         _check_method(self)
-        if not 0 <= self.decay < 1:
+        if self.decay is not None and not 0 <= self.decay < 1:
             raise ModelError(f"decay {self.decay}; expected a value from 0 to below 1.")
 
 
@@ -156,3 +157,54 @@ METHODS: dict[str, type[Method]] = {
     "fixmatch": FixMatch,
     "self_training": SelfTraining,
 }
+
+
+def _check_method(method: Method) -> None:
+    if not method.weight >= 0:
+        raise ModelError(f"weight {method.weight}; expected a value >= 0.")
+    if method.ratio != int(method.ratio) or method.ratio < 0:
+        raise ModelError(f"ratio {method.ratio}; expected a whole number >= 0.")
+    ramp = getattr(method, "ramp", 0.0)
+    if not 0 <= ramp <= 1:
+        raise ModelError(f"ramp {ramp}; expected a value from 0 to 1.")
+    for name in ("weak", "strong"):
+        changes = getattr(method, name)
+        if not isinstance(changes, Augmentation):
+            raise ModelError(f"{name} {changes!r}; expected an Augmentation(...).")
+        if changes.mixup:
+            raise ModelError(
+                f"{name} with mixup {changes.mixup}: unlabelled samples are not mixed. "
+                "Leave mixup at 0 here; TrainConfig(augmentation=...) mixes labelled ones."
+            )
+
+
+def method_from_dict(values: Mapping[str, Any]) -> Method:
+    """A method from a table such as ``{"name": "fixmatch", "weight": 0.5}``, as in a TOML file.
+
+    Raises
+    ------
+    ModelError
+        If the method or a setting is unknown or out of range.
+    """
+    settings = dict(values)
+    name = str(settings.pop("name", ""))
+    if name not in METHODS:
+        raise ModelError(name_unknown("method", name, METHODS))
+    known = METHODS[name].__dataclass_fields__
+    for setting in settings:
+        if setting not in known:
+            raise ModelError(name_unknown(f"setting of method {name}", setting, known))
+    for view in ("weak", "strong"):
+        if isinstance(settings.get(view), Mapping):
+            for change in settings[view]:
+                if change not in Augmentation.__dataclass_fields__:
+                    known_changes = Augmentation.__dataclass_fields__
+                    raise ModelError(name_unknown(f"change of {view}", change, known_changes))
+            settings[view] = Augmentation(**settings[view])
+    return METHODS[name](**settings)
+
+
+def method_to_dict(method: Method) -> dict[str, Any]:
+    """The table that :func:`method_from_dict` reads."""
+    (name,) = (name for name, kind in METHODS.items() if isinstance(method, kind))
+    return {"name": name, **asdict(method)}

@@ -1,4 +1,4 @@
-"""Which predictions of a teacher are believed: thresholds that follow each class, and the losses."""
+"""Which predictions of a teacher are believed: thresholds that follow each class, and losses."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
 from lulc_xr.core.errors import SampleError
@@ -45,7 +46,13 @@ class UnlabelledStream(IterableDataset[Batch]):
 
 
 def open_unlabelled(
-    unlabelled: xr.Dataset, spec: ModelSpec, *, samples: xr.Dataset, batch_size: int, seed: int
+    unlabelled: xr.Dataset,
+    spec: ModelSpec,
+    *,
+    samples: xr.Dataset,
+    batch_size: int,
+    seed: int,
+    fixed_dates: bool,
 ) -> UnlabelledStream:
     """Batches of unlabelled samples that a model of this specification can see.
 
@@ -61,6 +68,8 @@ def open_unlabelled(
         Unlabelled samples of a batch; of fewer samples all.
     seed : int
         The order follows from it.
+    fixed_dates : bool
+        The network cannot see gaps: samples with gaps are refused.
 
     Raises
     ------
@@ -75,6 +84,11 @@ def open_unlabelled(
         raise SampleError(
             f"{number} unlabelled samples with a clear date; expected at least 2. Draw more, or "
             "train without a method."
+        )
+    if fixed_dates and "patch_y" not in found.dims and bool(found["reflectance"].isnull().any()):
+        raise SampleError(
+            "unlabelled samples have dates that were not clear, but this network needs every "
+            "date. Draw them with RegularDates(fill='linear'), as the labelled ones."
         )
     # Only full batches of one size: the last of a pass would else be small, and weigh as much.
     size = min(batch_size, number)
@@ -96,7 +110,7 @@ class _FullBatches(SampleBatches):
         return (batch for batch in super().__iter__() if len(batch["weight"]) == self.batch_size)
 
 
-def _seen(samples: xr.Dataset) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _seen(samples: xr.Dataset) -> NDArray[np.bool_]:
     values = samples["reflectance"]
     return np.asarray(values.notnull().any([d for d in values.dims if d != "sample"]).values)
 
