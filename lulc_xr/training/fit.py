@@ -47,6 +47,7 @@ from lulc_xr.training.prepare import (
 from lulc_xr.training.regressions import keep_heads, scale_targets, with_targets
 from lulc_xr.training.semi_supervised import SemiSupervisedLearner
 from lulc_xr.training.teaching import Teaching, make_learner, plan_teaching
+from lulc_xr.training.unlabelled import describe_unlabelled
 
 _PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
@@ -75,7 +76,9 @@ def fit(
     method : MeanTeacher, FixMatch or SelfTraining, optional
         How to learn from unlabelled samples. Default: from the labels alone.
     unlabelled : xr.Dataset, optional
-        Samples for the method, of the same dates, bands and patch; their labels are not read.
+        Samples for the method, of the same dates, bands and patch, whose labels are not read; or
+        a cube, lazy as :func:`lulc_xr.open_cube` gives it, whose pixels or patches of the same
+        year are drawn while training, shard by shard.
     checkpoint : path, optional
         Folder for a checkpoint after every epoch. The same call continues a training that was
         interrupted, and gives the same classifier as one that was not; what is there of
@@ -164,7 +167,7 @@ def fit(
     provenance = _provenance(config, training, validation, spec, scores)
     if method is not None and unlabelled is not None:
         provenance["method"] = method_to_dict(method)
-        provenance["samples"]["unlabelled"] = unlabelled.sizes.get("sample")
+        provenance["samples"]["unlabelled"] = describe_unlabelled(unlabelled)
     return Classifier(module, name=network, spec=spec, provenance=provenance)
 
 

@@ -22,7 +22,10 @@ class PseudoLabelLearner(SemiSupervisedLearner):
         self.thresholds = nn.ModuleDict(
             {
                 task: ClassThresholds(
-                    len(weights), kind=self.method.threshold, fixed=self.method.confidence
+                    len(weights),
+                    kind=self.method.threshold,
+                    fixed=self.method.confidence,
+                    share=self.method.share,
                 )
                 for task, weights in self.class_weights.items()
             }

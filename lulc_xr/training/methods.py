@@ -39,7 +39,7 @@ class MeanTeacher:
     https://arxiv.org/abs/1703.01780
     """
 
-    weight: float = 10.0
+    weight: float = 30.0
     decay: float | None = None
     ramp: float = 0.3
     ratio: int = 4
@@ -60,10 +60,12 @@ class FixMatch:
     ----------
     weight : float
         Weight of the pseudo-labels' loss beside that of the labels; 0: supervised training.
-    threshold : {"adaptive", "fixed"}
-        ``"adaptive"``: each class has its own threshold, which follows what the network has
-        learnt (FreeMatch), so that rare classes get pseudo-labels, too. ``"fixed"``: as in
-        FixMatch.
+    threshold : {"adaptive", "freematch", "fixed"}
+        ``"adaptive"``: of every class the most confident predictions are believed, so that rare
+        classes get pseudo-labels, too (:class:`.pseudo_labels.ClassThresholds`).
+        ``"freematch"``: thresholds of FreeMatch. ``"fixed"``: as in FixMatch.
+    share : float
+        Share (above 0, to 1) of the predictions of a class that ``"adaptive"`` believes.
     confidence : float
         The threshold of ``"fixed"``, 0 to 1.
     temperature : float
@@ -83,6 +85,7 @@ class FixMatch:
 
     weight: float = 1.0
     threshold: Threshold = "adaptive"
+    share: float = 0.5
     confidence: float = 0.95
     temperature: float = 0.0
     ramp: float = 0.3
@@ -92,12 +95,7 @@ class FixMatch:
 
     def __post_init__(self) -> None:
         _check_method(self)
-        if self.threshold not in THRESHOLDS:
-            raise ModelError(name_unknown("threshold", self.threshold, THRESHOLDS))
-        if not 0 <= self.confidence <= 1:
-            raise ModelError(f"confidence {self.confidence}; expected a value from 0 to 1.")
-        if not self.temperature >= 0:
-            raise ModelError(f"temperature {self.temperature}; expected a value >= 0.")
+        _check_pseudo_labels(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +111,10 @@ class SelfTraining:
         Weight of the pseudo-labels' loss beside that of the labels; 0: supervised training.
     rounds : int
         Students trained one after the other, at least 1.
-    threshold : {"adaptive", "fixed"}
+    threshold : {"adaptive", "freematch", "fixed"}
         As in :class:`FixMatch`.
+    share : float
+        Share (above 0, to 1) of the predictions of a class that ``"adaptive"`` believes.
     confidence : float
         The threshold of ``"fixed"``, 0 to 1.
     temperature : float
@@ -133,6 +133,7 @@ class SelfTraining:
     weight: float = 1.0
     rounds: int = 1
     threshold: Threshold = "adaptive"
+    share: float = 0.5
     confidence: float = 0.95
     temperature: float = 1.0
     ratio: int = 4
@@ -141,14 +142,9 @@ class SelfTraining:
 
     def __post_init__(self) -> None:
         _check_method(self)
-        if self.threshold not in THRESHOLDS:
-            raise ModelError(name_unknown("threshold", self.threshold, THRESHOLDS))
+        _check_pseudo_labels(self)
         if self.rounds < 1:
             raise ModelError(f"rounds {self.rounds}; expected a whole number >= 1.")
-        if not 0 <= self.confidence <= 1:
-            raise ModelError(f"confidence {self.confidence}; expected a value from 0 to 1.")
-        if not self.temperature >= 0:
-            raise ModelError(f"temperature {self.temperature}; expected a value >= 0.")
 
 
 Method = MeanTeacher | FixMatch | SelfTraining
@@ -176,6 +172,17 @@ def _check_method(method: Method) -> None:
                 f"{name} with mixup {changes.mixup}: unlabelled samples are not mixed. "
                 "Leave mixup at 0 here; TrainConfig(augmentation=...) mixes labelled ones."
             )
+
+
+def _check_pseudo_labels(method: FixMatch | SelfTraining) -> None:
+    if method.threshold not in THRESHOLDS:
+        raise ModelError(name_unknown("threshold", method.threshold, THRESHOLDS))
+    if not 0 < method.share <= 1:
+        raise ModelError(f"share {method.share}; expected a value above 0, at most 1.")
+    if not 0 <= method.confidence <= 1:
+        raise ModelError(f"confidence {method.confidence}; expected a value from 0 to 1.")
+    if not method.temperature >= 0:
+        raise ModelError(f"temperature {method.temperature}; expected a value >= 0.")
 
 
 def method_from_dict(values: Mapping[str, Any]) -> Method:

@@ -9,31 +9,38 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Threshold = Literal["adaptive", "fixed"]
-THRESHOLDS: tuple[Threshold, ...] = ("adaptive", "fixed")
+Threshold = Literal["adaptive", "freematch", "fixed"]
+_NEAR = 1e-4  # a moving average comes to what a class reaches only in the limit
+THRESHOLDS: tuple[Threshold, ...] = ("adaptive", "freematch", "fixed")
 
 
 class ClassThresholds(nn.Module):
     """Confidence from which a pseudo-label is believed, one for each class.
 
-    ``"fixed"`` is FixMatch's: the same for all classes and steps. ``"adaptive"`` is
-    FreeMatch's: moving averages of how confident the network is on the whole, and of the mean
-    probability of each class,
+    ``"fixed"`` is FixMatch's: the same for all classes and steps.
 
-    ``threshold(c) = confidence * probability(c) / max(probability)``,
+    ``"adaptive"`` believes the same share of the predictions of every class, its most confident
+    ones (class-balanced self-training): the threshold of a class is a moving average of that
+    quantile of its confidence. A class that is predicted hesitantly asks for less; and a class
+    that covers little land asks for no less because of that.
 
-    so that a class which the network rarely dares to predict asks for less. It never exceeds the
-    average confidence and goes to 0 with the probability of its class: no class is shut out for
-    ever. The averages are buffers, so a checkpoint holds them.
+    ``"freematch"`` is FreeMatch's: moving averages of how confident the network is on the whole,
+    and of the mean probability of each class,
+    ``threshold(c) = confidence * probability(c) / max(probability)``.
+
+    Neither of the latter shuts a class out for ever: the thresholds follow down what the class
+    reaches. The averages are buffers, so a checkpoint holds them.
 
     Parameters
     ----------
     classes : int
         Number of classes.
-    kind : {"adaptive", "fixed"}
+    kind : {"adaptive", "freematch", "fixed"}
         Which rule.
     fixed : float
         The threshold of ``"fixed"``.
+    share : float
+        Share of the predictions of a class that ``"adaptive"`` believes.
     decay : float
         Of the moving averages.
 
@@ -43,10 +50,12 @@ class ClassThresholds(nn.Module):
     confidence. NeurIPS 2020, https://arxiv.org/abs/2001.07685
     Wang, Y. et al. (2023). FreeMatch: self-adaptive thresholding for semi-supervised learning.
     ICLR 2023, https://arxiv.org/abs/2205.07246
+    Zou, Y. et al. (2018). Unsupervised domain adaptation for semantic segmentation via
+    class-balanced self-training. ECCV 2018, https://arxiv.org/abs/1810.07911
 
     Examples
     --------
-    >>> thresholds = ClassThresholds(2, kind="adaptive", decay=0.0)
+    >>> thresholds = ClassThresholds(2, kind="freematch", decay=0.0)
     >>> thresholds.update(torch.tensor([[0.9, 0.1], [0.7, 0.3]]))
     >>> [round(value, 2) for value in thresholds.values().tolist()]
     [0.8, 0.2]
@@ -54,29 +63,47 @@ class ClassThresholds(nn.Module):
 
     confidence: Tensor
     probability: Tensor
+    quantile: Tensor
 
     def __init__(
-        self, classes: int, *, kind: Threshold, fixed: float = 0.95, decay: float = 0.99
+        self,
+        classes: int,
+        *,
+        kind: Threshold,
+        fixed: float = 0.95,
+        share: float = 0.5,
+        decay: float = 0.97,
     ) -> None:
         super().__init__()
-        self.kind, self.fixed, self.decay = kind, fixed, decay
-        # As FreeMatch begins: a network that knows nothing yet.
-        self.register_buffer("confidence", torch.tensor(1 / classes, dtype=torch.float32))
-        self.register_buffer("probability", torch.full((classes,), 1 / classes))
+        self.kind, self.fixed, self.share, self.decay = kind, fixed, share, decay
+        # As of a network that knows nothing yet.
+        guess = torch.full((classes,), 1 / classes, dtype=torch.float32)
+        self.register_buffer("confidence", guess[0].clone())
+        self.register_buffer("probability", guess)
+        self.register_buffer("quantile", guess.clone())
 
     @torch.no_grad()
     def update(self, probability: Tensor) -> None:
         """Let the averages follow predictions (sample, class) of unlabelled samples."""
-        if len(probability):
-            own, probability = 1 - self.decay, probability.float()
-            self.confidence.lerp_(probability.max(dim=1).values.mean(), own)
-            self.probability.lerp_(probability.mean(dim=0), own)
+        if not len(probability):
+            return
+        own, probability = 1 - self.decay, probability.float()
+        confidence, label = probability.max(dim=1)
+        self.confidence.lerp_(confidence.mean(), own)
+        self.probability.lerp_(probability.mean(dim=0), own)
+        for found in label.unique().tolist():
+            # A class that is not predicted in a batch keeps its threshold.
+            reached = confidence[label == found].sort().values
+            place = min(len(reached) - 1, int((1 - self.share) * len(reached)))
+            self.quantile[found].lerp_(reached[place], own)
 
     def values(self) -> Tensor:
         """Thresholds (class,)."""
         if self.kind == "fixed":
             return torch.full_like(self.probability, self.fixed)
-        return self.confidence * self.probability / self.probability.max()
+        if self.kind == "freematch":
+            return self.confidence * self.probability / self.probability.max()
+        return self.quantile
 
     def believed(self, probability: Tensor) -> Tensor:
         """True where the most probable class reaches its threshold.
@@ -92,7 +119,7 @@ class ClassThresholds(nn.Module):
             (sample,) bool.
         """
         confidence, label = probability.max(dim=1)
-        return confidence >= self.values()[label]
+        return confidence >= self.values()[label] - _NEAR
 
 
 def sharpen(probability: Tensor, temperature: float) -> Tensor:

@@ -13,6 +13,7 @@ from lulc_xr.core.errors import SampleError
 from lulc_xr.core.model import ModelSpec
 from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.loader import Batch, SampleBatches
+from lulc_xr.samples.loader_unlabelled import UnlabelledBatches
 
 
 class UnlabelledStream(IterableDataset[Batch]):
@@ -59,7 +60,8 @@ def open_unlabelled(
     Parameters
     ----------
     unlabelled : xr.Dataset
-        Samples; labels that they carry are taken away.
+        Samples in memory, whose labels are taken away; or a cube, whose pixels or patches are
+        drawn shard by shard (:class:`lulc_xr.samples.loader_unlabelled.UnlabelledBatches`).
     spec : ModelSpec
         Says bands, dates, context.
     samples : xr.Dataset
@@ -76,6 +78,20 @@ def open_unlabelled(
     SampleError
         If samples do not fit to the labelled ones, or fewer than two are seen.
     """
+    if "sample" not in unlabelled.dims:
+        side = samples.sizes.get(PATCH_DIMS[0], 1)
+        return UnlabelledStream(
+            UnlabelledBatches(
+                unlabelled,
+                dates=spec.dates,
+                bands=spec.bands,
+                year=_year(samples),
+                patch=side,
+                batch_size=batch_size,
+                context=spec.context_scaling,
+                seed=seed,
+            )
+        )
     found = without_labels(unlabelled)
     _check_alike(found, spec, samples=samples)
     found = found.isel(sample=_seen(found)).sel(band=list(spec.bands))
@@ -103,6 +119,13 @@ def without_labels(samples: xr.Dataset) -> xr.Dataset:
     return samples.drop_vars([*tasks, "labelled"], errors="ignore").assign_attrs(tasks="")
 
 
+def describe_unlabelled(unlabelled: xr.Dataset) -> int | str:
+    """What was unlabelled, for a provenance: the number of samples, or the size of the cube."""
+    if "sample" in unlabelled.dims:
+        return int(unlabelled.sizes["sample"])
+    return f"cube of {unlabelled.sizes['y']} x {unlabelled.sizes['x']} pixels"
+
+
 class _FullBatches(SampleBatches):
     """Batches of one size; what is left over in a pass is left out, other samples every time."""
 
@@ -113,6 +136,12 @@ class _FullBatches(SampleBatches):
 def _seen(samples: xr.Dataset) -> NDArray[np.bool_]:
     values = samples["reflectance"]
     return np.asarray(values.notnull().any([d for d in values.dims if d != "sample"]).values)
+
+
+def _year(samples: xr.Dataset) -> int | None:
+    """Mapped year of the labelled samples, if it is one."""
+    years = np.unique(samples["year"].values) if "year" in samples else np.empty(0)
+    return int(years[0]) if years.size == 1 else None
 
 
 def _check_alike(unlabelled: xr.Dataset, spec: ModelSpec, *, samples: xr.Dataset) -> None:

@@ -39,6 +39,7 @@ def test_setting_out_of_range_is_refused(method, settings, message):
         (MeanTeacher, {"ramp": 2}, "ramp 2; expected a value from 0 to 1"),
         (FixMatch, {"threshold": "adaptiv"}, "unknown threshold 'adaptiv'.*first: adaptive"),
         (FixMatch, {"confidence": 1.1}, r"confidence 1\.1"),
+        (FixMatch, {"share": 0.0}, r"share 0\.0; expected a value above 0, at most 1"),
         (FixMatch, {"temperature": -0.1}, r"temperature -0\.1"),
         (SelfTraining, {"rounds": 0}, "rounds 0; expected a whole number >= 1"),
         (SelfTraining, {"threshold": "none"}, "unknown threshold 'none'"),

@@ -34,7 +34,7 @@ def predictions(seed, *, samples=64, classes=4, rare=0.0):
     st.integers(1, 30),
 )
 def test_thresholds_lie_below_the_average_confidence(seed, classes, rare, decay, steps):
-    thresholds = ClassThresholds(classes, kind="adaptive", decay=decay)
+    thresholds = ClassThresholds(classes, kind="freematch", decay=decay)
     for step in range(steps):
         thresholds.update(predictions(seed + step, classes=classes, rare=rare))
     values = thresholds.values()
@@ -46,19 +46,49 @@ def test_thresholds_lie_below_the_average_confidence(seed, classes, rare, decay,
     assert (values[order].diff() >= 0).all()
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.integers(2, 12))
-def test_no_class_is_excluded_for_ever(seed, classes):
-    # A class that was not predicted for long asks for no more than a guess: whatever it wins,
-    # it wins with at least 1 / classes, and its threshold falls below that.
-    thresholds = ClassThresholds(classes, kind="adaptive", decay=0.9)
-    for step in range(200):
-        thresholds.update(predictions(seed + step, classes=classes, rare=50.0))
-    barely = torch.full((1, classes), (1 - 1e-3) / classes)
-    barely[0, -1] += 1e-3
-    assert thresholds.believed(barely).all()
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 8), st.floats(0.05, 1))
+def test_no_class_is_excluded_for_ever(seed, classes, share):
+    # The network was sure of all classes, then hardly dares to say the last one. The most
+    # confident of what it says is believed again after some steps, while a fixed threshold
+    # believes nothing of it.
+    barely = torch.full((8, classes), (1 - 0.01) / classes)
+    barely[:, -1] += torch.linspace(0.005, 0.01, 8)
+    barely = barely / barely.sum(dim=1, keepdim=True)
+    for kind in ("adaptive", "freematch"):
+        thresholds = ClassThresholds(classes, kind=kind, share=share, decay=0.9)
+        for step in range(10):
+            thresholds.update((10 * predictions(seed + step, classes=classes)).softmax(dim=1))
+        steps = 0
+        while not thresholds.believed(barely).any():
+            others = predictions(seed, samples=16, classes=classes, rare=50.0)
+            thresholds.update(torch.cat([others, barely]))
+            steps += 1
+            assert steps < 200, kind
     fixed = ClassThresholds(classes, kind="fixed", fixed=0.95)
+    fixed.update(barely)
     assert not fixed.believed(barely).any()
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
+def test_adaptive_thresholds_believe_the_same_share_of_every_class(share):
+    thresholds = ClassThresholds(4, kind="adaptive", share=share, decay=0.9)
+    for step in range(200):
+        thresholds.update(predictions(step, samples=512, rare=1.5))
+    found = predictions(777, samples=20_000, rare=1.5)
+    believed, label = thresholds.believed(found), found.argmax(dim=1)
+    each = [believed[label == c].float().mean().item() for c in range(4)]
+    assert each == pytest.approx([share] * 4, abs=0.06 if share < 1 else 0.2)
+    assert (label == 3).float().mean() < 0.15
+
+
+def test_a_class_that_is_not_predicted_keeps_its_threshold():
+    thresholds = ClassThresholds(3, kind="adaptive")
+    before = thresholds.values().clone()
+    thresholds.update(torch.tensor([[0.9, 0.05, 0.05]]))
+    after = thresholds.values()
+    assert after[0] > before[0]
+    assert torch.equal(after[1:], before[1:])
 
 
 def test_fixed_thresholds_stay():
@@ -70,7 +100,7 @@ def test_fixed_thresholds_stay():
 
 
 def test_averages_follow_freematch():
-    thresholds = ClassThresholds(2, kind="adaptive", decay=0.9)
+    thresholds = ClassThresholds(2, kind="freematch", decay=0.9)
     thresholds.update(torch.tensor([[0.9, 0.1], [0.7, 0.3]]))
     torch.testing.assert_close(thresholds.confidence, torch.tensor(0.9 * 0.5 + 0.1 * 0.8))
     torch.testing.assert_close(thresholds.probability, torch.tensor([0.53, 0.47]))
@@ -79,12 +109,12 @@ def test_averages_follow_freematch():
 
 
 def test_averages_are_part_of_the_state_and_no_sample_changes_nothing():
-    thresholds = ClassThresholds(3, kind="adaptive")
+    thresholds = ClassThresholds(3, kind="freematch")
     thresholds.update(predictions(0, classes=3))
     before = thresholds.values()
     thresholds.update(torch.zeros(0, 3))
     assert torch.equal(thresholds.values(), before)
-    other = ClassThresholds(3, kind="adaptive")
+    other = ClassThresholds(3, kind="freematch")
     other.load_state_dict(thresholds.state_dict())
     assert torch.equal(other.values(), before)
 

@@ -5,9 +5,11 @@ import pytest
 import torch
 import xarray as xr
 
+from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.dates import RegularDates
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.model import ModelSpec
+from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.testing import landscape, points
 from lulc_xr.training.augmentation import Augmentation
@@ -137,6 +139,23 @@ def test_networks_of_patches_learn_from_all_pixels(cube, method, network):
     assert found.content_hash == learn(few, many, method, config, network).content_hash
 
 
+@pytest.mark.parametrize("patch", [None, 9])
+def test_pixels_and_patches_of_a_lazy_cube_are_drawn_while_training(tmp_path, patch):
+    whole = landscape(y=48, x=48, classes=4, chunks={"y": 24, "x": 24})
+    few = extract_samples(whole, points(whole, per_class=4), patch=patch)
+    store = write_cube(
+        whole.drop_vars("reference"), tmp_path / "cube.zarr",
+        plan=ChunkPlan(chunks={"y": 24, "x": 24}),
+    )  # fmt: skip
+    cube, network = open_cube(store), "tempcnn" if patch is None else "unet"
+    assert cube["reflectance"].chunks
+    config = TrainConfig(epochs=2, batch_size=8)
+    first = learn(few, cube, FixMatch(ratio=2), config, network)
+    assert first.content_hash == learn(few, cube, FixMatch(ratio=2), config, network).content_hash
+    assert first.content_hash != fit(few, network, config=config).content_hash
+    assert first.provenance["samples"]["unlabelled"] == "cube of 48 x 48 pixels"
+
+
 def test_several_tasks_have_thresholds_of_their_own(samples, unlabelled):
     from lulc_xr.core.legend import Legend
 
@@ -204,7 +223,7 @@ def test_samples_that_do_not_fit_are_refused(cube, samples, unlabelled):
     patches = extract_samples(cube, points(cube, per_class=3), patch=3)
     with pytest.raises(SampleError, match=r"have 3 pixels along patch_y, labelled ones none"):
         learn(samples, patches, FixMatch())
-    other = extract_samples(cube, points(cube, per_class=3), dates=RegularDates(start_month=3))
+    other = extract_samples(cube, points(cube, per_class=3), dates=RegularDates(method="mean"))
     with pytest.raises(SampleError, match=r"Draw both with the same dates"):
         learn(samples, other, FixMatch())
     gappy = unlabelled.copy(deep=True)
