@@ -56,7 +56,7 @@ def test_hidden_values_are_never_seen(seed, patches, gaps):
     assert torch.equal(found[kept], series[kept])
     if gaps:
         assert torch.equal(found_mask, changed_mask)
-        assert not (found_mask & hidden.all(2).view(3, 12, *(1,) * (len(shape) - 3))).any()
+        assert not (found_mask & hidden.all(2).view(3, 12, *ones)).any()
     else:
         assert found_mask is None
 
