@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.models.allocation import keep_freed_memory
-from lulc_xr.models.folding import InferenceForm
+from lulc_xr.models.spatial import Form
 
 DEVICE_VARIABLE = "LULC_XR_DEVICE"
 DEVICES = ("cpu", "cuda")
@@ -58,16 +58,23 @@ def choose_device(device: str | None) -> str:
 
 
 def run_form(
-    form: InferenceForm, series: Tensor, days: Tensor, seen: Tensor | None
+    form: Form,
+    series: Tensor,
+    days: Tensor,
+    seen: Tensor | None,
+    context: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Probabilities of a form, on a GPU with half the batch whenever its memory is full.
 
     Parameters
     ----------
-    form : InferenceForm
+    form : Form
         Its `batch` stays at the size that fitted.
     series, days, seen : Tensor
-        (time, band, pixel), (time,) and (time, pixel) or None, on the device of the form.
+        (time, band, pixel), (time,) and (time, pixel) or None, on the device of the form; a
+        form of patches takes y and x in the place of the pixel.
+    context : Tensor or None
+        (context, pixel), scaled; None for a network without.
 
     Returns
     -------
@@ -76,7 +83,8 @@ def run_form(
     """
     while True:
         try:
-            probabilities: dict[str, Tensor] = form(series, days, seen)
+            given = (series, days, seen) if context is None else (series, days, seen, context)
+            probabilities: dict[str, Tensor] = form(*given)
         except torch.cuda.OutOfMemoryError:
             if form.batch <= _SMALLEST_BATCH:
                 raise

@@ -9,10 +9,30 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lulc_xr.core.context_scaling import fit_context_scaling
+from lulc_xr.core.context_scaling import context_of_samples, fit_context_scaling
 from lulc_xr.core.errors import SampleError
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import ModelSpec, Scaling
+from lulc_xr.samples.assembly import PATCH_DIMS
+from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.loss_config import ClassWeights
+from lulc_xr.training.losses import weigh_counts
+
+
+def choose_context(samples: xr.Dataset, config: TrainConfig) -> tuple[str, ...]:
+    """Names of the context variables of the model to be, those of the map last.
+
+    Raises
+    ------
+    SampleError
+        If the samples do not carry them.
+    """
+    if config.conditioning == "none":
+        return ()
+    names = config.context or tuple(context_of_samples(samples)[1])
+    chosen = (*(n for n in names if n not in config.pixel_context), *config.pixel_context)
+    context_of_samples(samples, chosen)
+    return chosen
 
 
 def split_fold(
@@ -60,8 +80,8 @@ def check_samples(samples: xr.Dataset, spec: ModelSpec, *, allow_missing_classes
     number = samples.sizes.get("sample", 0)
     if number < 2:
         raise SampleError(f"{number} samples to train on; expected at least 2 in every class.")
-    values = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
-    unseen = np.isnan(values).all(axis=(1, 2))
+    values = samples["reflectance"].transpose("sample", "time", "band", ...).to_numpy()
+    unseen = np.isnan(values).all(axis=tuple(range(1, values.ndim)))
     if unseen.any() or np.isinf(values).any():
         raise SampleError(
             f"{int(unseen.sum())} of {number} samples have no clear date, or reflectance is "
@@ -69,7 +89,14 @@ def check_samples(samples: xr.Dataset, spec: ModelSpec, *, allow_missing_classes
         )
     for task, legend in spec.legends.items():
         missing = [name for name, n in count_classes(samples[task], legend).items() if not n]
-        if len(missing) == len(legend) or (missing and not allow_missing_classes):
+        if len(missing) == len(legend):
+            others = " ".join(t for t in spec.legends if t != task)
+            way_out = f", or train without: samples.assign_attrs(tasks={others!r})" * bool(others)
+            raise SampleError(
+                f"none of {number} training samples has a label of {task}. Draw samples with such "
+                f"labels{way_out}."
+            )
+        if missing and not allow_missing_classes:
             raise SampleError(
                 f"no training sample of {task} has class {', '.join(missing)}. "
                 "Draw samples of it, use a legend without it, or pass "
@@ -86,7 +113,10 @@ def count_classes(labels: xr.DataArray, legend: Legend) -> dict[str, int]:
 
 def check_gaps(samples: xr.Dataset, *, network: str) -> None:
     """Raise SampleError if samples have gaps in time, for a network that cannot see them."""
-    values = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
+    series = samples["reflectance"].transpose("sample", "time", "band", ...)
+    # Around it a patch may reach beyond the cube, or over pixels that were never clear.
+    middle = {dim: n // 2 for dim, n in series.sizes.items() if dim in PATCH_DIMS}
+    values = series.isel(middle).to_numpy()
     gaps = np.isnan(values).any(axis=(1, 2))
     if gaps.any():
         raise SampleError(
@@ -124,8 +154,10 @@ def with_scaling(spec: ModelSpec, samples: xr.Dataset) -> ModelSpec:
     )
 
 
-def weigh_classes(samples: xr.Dataset, spec: ModelSpec, *, balanced: bool) -> dict[str, Tensor]:
-    """Weight of each class in the loss of each task, 1 on average over the samples.
+def weigh_classes(
+    samples: xr.Dataset, spec: ModelSpec, *, rule: ClassWeights | None, beta: float = 0.999
+) -> dict[str, Tensor]:
+    """Weight of each class in the loss of each task, 1 on average over the labels.
 
     Parameters
     ----------
@@ -133,25 +165,24 @@ def weigh_classes(samples: xr.Dataset, spec: ModelSpec, *, balanced: bool) -> di
         Training samples; their `weight` counts.
     spec : ModelSpec
         Gives tasks and legends.
-    balanced : bool
-        Every class gets the same sum of weights; else all weights are 1.
+    rule : {"balanced", "effective", None}
+        See :func:`lulc_xr.training.losses.weigh_counts`.
+    beta : float
+        Of the effective number of labels.
 
     Returns
     -------
     dict of str to Tensor
-        Task to (class,) float32; 0 for a class without samples.
+        Task to (class,) float32; 0 for a class without samples, unless all are 1.
     """
-    weights = {task: torch.ones(len(legend)) for task, legend in spec.legends.items()}
-    if not balanced:
-        return weights
     each = samples["weight"].values if "weight" in samples else np.ones(samples.sizes["sample"])
+    each = each / each.mean()
+    weights = {}
     for task, legend in spec.legends.items():
-        index = legend.index_of(samples[task].values)
+        index = legend.index_of(samples[task].transpose("sample", ...).values)
+        # Of dense labels every pixel counts.
+        own = np.broadcast_to(each.reshape(-1, *[1] * (index.ndim - 1)), index.shape)
         known = index >= 0
-        total = np.bincount(index[known], weights=each[known], minlength=len(legend))
-        present = total > 0
-        share = np.divide(
-            total.sum() / present.sum(), total, where=present, out=np.zeros(len(total))
-        )
-        weights[task] = torch.tensor(share, dtype=torch.float32)
+        counts = np.bincount(index[known], weights=own[known], minlength=len(legend))
+        weights[task] = torch.tensor(weigh_counts(counts, rule, beta=beta), dtype=torch.float32)
     return weights
