@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import dask
@@ -191,7 +192,7 @@ def _by_window(
     for dim in ("y", "x"):
         edges = np.cumsum([0, *split(given.sizes[dim], window)])
         values = given[dim].values
-        middles = [values[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        middles = [values[a:b].mean() for a, b in pairwise(edges)]
         coords[dim] = (dim, np.array(middles), dict(given[dim].attrs))
     return xr.DataArray(measured, dims=("year", "measure", "y", "x"), coords=coords)
 

@@ -72,7 +72,7 @@ def values(measures, **at):
 def test_parts_join_to_the_whole(plane, neighbours, data):
     axis = data.draw(st.sampled_from([0, 1]))
     cuts = sorted(data.draw(st.sets(st.integers(1, 13), max_size=4)))
-    parts = [p for p in np.split(plane, [c for c in cuts if c < plane.shape[axis]], axis=axis)]
+    parts = np.split(plane, [c for c in cuts if c < plane.shape[axis]], axis=axis)
     joined = summarise(parts[0], neighbours)
     for part in parts[1:]:
         joined = join(joined, summarise(part, neighbours), axis)
