@@ -122,7 +122,7 @@ class SegmentGNN(nn.Module):
             "bands": bands, "dates": dates, "classes": dict(classes), **own, "dropout": dropout,
             "method": method, "size": size, "tile": tile, **self.conditioning.sizes,
         }  # fmt: skip
-        self.receptive_field, self.stride, self.feature_size = tile - 1, tile, hidden
+        self.stride, self.feature_size = tile, hidden
         layer = require("torch_geometric.nn", extra="objects").TransformerConv
         widths = [2 * bands * dates + SHAPES, *[hidden] * layers]
         self.layers = nn.ModuleList(
@@ -132,6 +132,11 @@ class SegmentGNN(nn.Module):
         self.embedding = self.conditioning.make_embedding(hidden)
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict({task: nn.Conv2d(hidden, n, 1) for task, n in classes.items()})
+
+    @property
+    def receptive_field(self) -> int:
+        """Pixels on each side that the class of a pixel depends on: up to its whole tile."""
+        return self.stride - 1
 
     def forward(
         self,
