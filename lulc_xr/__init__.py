@@ -20,6 +20,7 @@ from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
 from lulc_xr.core.crosswalks import crosswalk, list_crosswalks
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
+    ContextRangeWarning,
     CubeError,
     IncompleteMapWarning,
     LegendError,
@@ -76,11 +77,15 @@ _ON_DEMAND = {
     "read_nested": "lulc_xr.cube.nested",
     "Classifier": "lulc_xr.models.classifier",
     "load_classifier": "lulc_xr.models.classifier",
+    "LossConfig": "lulc_xr.training.loss_config",
+    "TaskComparison": "lulc_xr.training.task_comparison",
+    "compare_tasks": "lulc_xr.training.task_comparison",
     "ModulePredictor": "lulc_xr.models.module",
     "list_networks": "lulc_xr.models.registry",
     "make_network": "lulc_xr.models.registry",
     "TrainConfig": "lulc_xr.training.config",
     "fit": "lulc_xr.training.fit",
+    "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
     "load_stac": "lulc_xr.cube.stac",
 }
 
@@ -92,6 +97,7 @@ __all__ = [
     "ChunkPlan",
     "Classifier",
     "ClearRule",
+    "ContextRangeWarning",
     "ContextScaling",
     "Crosswalk",
     "CrosswalkRow",
@@ -101,6 +107,7 @@ __all__ = [
     "Legend",
     "LegendClass",
     "LegendError",
+    "LossConfig",
     "LulcAccessor",
     "LulcError",
     "ModelError",
@@ -116,6 +123,7 @@ __all__ = [
     "Scaling",
     "SourceError",
     "StoreError",
+    "TaskComparison",
     "TrainConfig",
     "Verification",
     "WriteReport",
@@ -129,6 +137,7 @@ __all__ = [
     "build_cube",
     "classify",
     "compare",
+    "compare_tasks",
     "composite",
     "context_at",
     "crosswalk",

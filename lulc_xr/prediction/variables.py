@@ -51,6 +51,8 @@ def map_dataset(
     made: dict[str, xr.Variable] = {}
     for task, legend in spec.legends.items():
         made |= task_variables(task, legend, arrays, outputs, provenance)
+    if outputs.outside:
+        made[outputs.outside] = _outside(arrays[outputs.outside], spec, provenance)
     coords: dict[Any, Any] = {
         "year": xr.Variable("year", np.asarray(years, np.int64), {"long_name": "mapped year"}),
         "y": cube["y"].variable,
@@ -113,3 +115,19 @@ def task_variables(
             }
         made[name] = xr.Variable(dims, arrays[name], attrs, encoding)
     return made
+
+
+def _outside(array: Any, spec: ModelSpec, provenance: Mapping[str, str]) -> xr.Variable:
+    attrs = {
+        **provenance,
+        "long_name": "context outside the range of the training samples",
+        "flag_values": np.array([0, 1], np.uint8),
+        "flag_meanings": "inside outside",
+        "comment": f"any of {', '.join(spec.context)}",
+    }
+    encoding = {
+        "grid_mapping": "spatial_ref",
+        "dtype": "uint8",
+        "_FillValue": np.uint8(FILL_CLASS),
+    }
+    return xr.Variable(("year", "y", "x"), array, attrs, encoding)
