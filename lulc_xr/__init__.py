@@ -11,6 +11,7 @@ from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
 from lulc_xr.core.context import context_at
@@ -49,6 +50,9 @@ from lulc_xr.jobs.recipe import Recipe
 from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
+from lulc_xr.prediction.objects import aggregate
+from lulc_xr.prediction.segments import segment
+from lulc_xr.prediction.smoothing import smooth
 from lulc_xr.samples.elc10 import join_lucas, read_elc10
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.filters import list_filters, quality_filter
@@ -132,6 +136,7 @@ __all__ = [
     "Verification",
     "WriteReport",
     "accuracy",
+    "aggregate",
     "as_predictor",
     "assign_raster_regions",
     "assign_regions",
@@ -150,6 +155,7 @@ __all__ = [
     "fill_unread",
     "fit",
     "fit_context_scaling",
+    "fragmentation",
     "group_biogeographical",
     "join_lucas",
     "legend",
@@ -177,7 +183,9 @@ __all__ = [
     "read_lucas",
     "read_nested",
     "read_worldclim",
+    "segment",
     "show_versions",
+    "smooth",
     "testing",
     "unread_dates",
     "verify",
