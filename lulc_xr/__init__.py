@@ -11,6 +11,7 @@ from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
 from lulc_xr.core.context import context_at
@@ -20,6 +21,7 @@ from lulc_xr.core.crosswalks import crosswalk, list_crosswalks
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     CubeError,
+    ExperimentError,
     IncompleteMapWarning,
     LegendError,
     LulcError,
@@ -48,6 +50,7 @@ from lulc_xr.jobs.recipe import Recipe
 from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
+from lulc_xr.samples.budgets import draw_labels
 from lulc_xr.samples.elc10 import join_lucas, read_elc10
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.filters import list_filters, quality_filter
@@ -66,6 +69,10 @@ from lulc_xr.versions import show_versions
 # Imported when first used: what needs PyTorch, and what needs rasterio.
 _ON_DEMAND = {
     "BuildReport": "lulc_xr.jobs.building",
+    "Experiment": "lulc_xr.jobs.experiment",
+    "ExperimentReport": "lulc_xr.jobs.experimenting",
+    "load_experiment": "lulc_xr.jobs.experiment_files",
+    "run_experiment": "lulc_xr.jobs.experimenting",
     "build": "lulc_xr.jobs.building",
     "RecipePlan": "lulc_xr.jobs.planning",
     "plan_recipe": "lulc_xr.jobs.planning",
@@ -93,6 +100,9 @@ __all__ = [
     "CrosswalkRow",
     "CubeError",
     "EstimatorPredictor",
+    "Experiment",
+    "ExperimentError",
+    "ExperimentReport",
     "IncompleteMapWarning",
     "Legend",
     "LegendClass",
@@ -127,6 +137,7 @@ __all__ = [
     "composite",
     "context_at",
     "crosswalk",
+    "draw_labels",
     "extend_cube",
     "extract_samples",
     "features_of",
@@ -141,6 +152,7 @@ __all__ = [
     "list_legends",
     "list_networks",
     "load_classifier",
+    "load_experiment",
     "load_recipe",
     "load_stac",
     "lucas_labels",
@@ -152,6 +164,7 @@ __all__ = [
     "plan_recipe",
     "plan_samples",
     "plotting",
+    "pool_folds",
     "quality_filter",
     "read_agera5",
     "read_chelsa",
@@ -160,7 +173,9 @@ __all__ = [
     "read_lucas",
     "read_nested",
     "read_worldclim",
+    "run_experiment",
     "show_versions",
+    "summarise",
     "testing",
     "unread_dates",
     "verify",
