@@ -76,6 +76,24 @@ class WindowMean(Ratio):
         return total / np.float32((2 * h + 1) ** 2)
 
 
+class CellMean(Ratio):
+    """The same of the mean over the cell of `stride` x `stride` pixels that a pixel lies in."""
+
+    def sums(self, pixels, days):
+        return tuple(self.pool(s) for s in super().sums(pixels, days))
+
+    def pool(self, values):
+        stride, (y, x) = self.spec.stride, values.shape
+        padded = np.pad(values, ((0, -y % stride), (0, -x % stride)))
+        cells = padded.reshape(padded.shape[0] // stride, stride, -1, stride)
+        total = np.zeros_like(cells[:, 0, :, 0])
+        for dy in range(stride):
+            for dx in range(stride):
+                total += cells[:, dy, :, dx]
+        mean = total / np.float32(stride**2)
+        return mean.repeat(stride, 0).repeat(stride, 1)[:y, :x]
+
+
 class Logging(Ratio):
     """Writes one line per predicted block into a file: process, pixels, digest of the block.
 

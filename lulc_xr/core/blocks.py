@@ -130,17 +130,25 @@ class Window:
         return self.y.stop - self.y.start, self.x.stop - self.x.start
 
 
-def window(y: slice, x: slice, *, halo: int, shape: tuple[int, int]) -> Window:
-    """The window of a rectangle with a halo, inside a cube of `shape` (y, x)."""
-    return Window(
-        y=y,
-        x=x,
-        outer_y=slice(max(0, y.start - halo), min(shape[0], y.stop + halo)),
-        outer_x=slice(max(0, x.start - halo), min(shape[1], x.stop + halo)),
-    )
+def window(y: slice, x: slice, *, halo: int, shape: tuple[int, int], stride: int = 1) -> Window:
+    """The window of a rectangle with a halo, inside a cube of `shape` (y, x).
+
+    Its outer block begins at a multiple of `stride`, so that cells into which a model pools
+    pixels are the same ones in every window.
+
+    Examples
+    --------
+    >>> window(slice(10, 20), slice(0, 4), halo=3, shape=(50, 50), stride=4).outer_y
+    slice(4, 23, None)
+    """
+    outer = [
+        slice(max(0, (part.start - halo) // stride * stride), min(size, part.stop + halo))
+        for part, size in zip((y, x), shape, strict=True)
+    ]
+    return Window(y=y, x=x, outer_y=outer[0], outer_x=outer[1])
 
 
-def patches(outer: Window, *, halo: int, pixels: int) -> Iterator[Window]:
+def patches(outer: Window, *, halo: int, pixels: int, stride: int = 1) -> Iterator[Window]:
     """Windows that tile the rectangle of `outer`, in coordinates of its outer block.
 
     Parameters
@@ -150,8 +158,10 @@ def patches(outer: Window, *, halo: int, pixels: int) -> Iterator[Window]:
     halo : int
         Context in pixels that each patch carries, where the block has it.
     pixels : int
-        Pixels of a patch, about. Without halo, patches are strips of whole rows, which are
-        contiguous in memory; with halo they are square.
+        Pixels of a patch, about. Without halo and stride, patches are strips of whole rows,
+        which are contiguous in memory; else they are square.
+    stride : int
+        Their outer blocks begin at multiples of it, as that of `outer` does.
 
     Yields
     ------
@@ -164,7 +174,8 @@ def patches(outer: Window, *, halo: int, pixels: int) -> Iterator[Window]:
         outer.outer_x.stop - outer.outer_x.start,
     )
     width = outer.shape[1]
-    side = (max(1, pixels // width), width) if halo == 0 else (max(1, math.isqrt(pixels)),) * 2
+    strips = halo == 0 and stride == 1
+    side = (max(1, pixels // width), width) if strips else (max(1, math.isqrt(pixels)),) * 2
     for y0, x0 in itertools.product(
         range(rows.start, rows.stop, side[0]), range(columns.start, columns.stop, side[1])
     ):
@@ -173,6 +184,7 @@ def patches(outer: Window, *, halo: int, pixels: int) -> Iterator[Window]:
             slice(x0, min(x0 + side[1], columns.stop)),
             halo=halo,
             shape=block,
+            stride=stride,
         )
 
 

@@ -55,6 +55,9 @@ class ModelSpec:
         Its time axis.
     halo : int
         Pixels of context on each side that it needs (its receptive field).
+    stride : int
+        Blocks that it is given begin at rows and columns of the cube that are multiples of it:
+        the side of the cells into which it pools pixels.
     context : tuple of str
         Names of context variables (bioclimate) that it needs.
     scaling : Scaling or None
@@ -72,6 +75,7 @@ class ModelSpec:
     legends: Mapping[str, Legend]
     dates: Dates
     halo: int = 0
+    stride: int = 1
     context: tuple[str, ...] = ()
     scaling: Scaling | None = None
     context_scaling: ContextScaling | None = None
@@ -86,6 +90,8 @@ class ModelSpec:
             raise ModelError("no legend: give one per task, such as {'land_cover': legend}.")
         if self.halo < 0:
             raise ModelError(f"halo {self.halo} is negative; give pixels >= 0.")
+        if self.stride < 1:
+            raise ModelError(f"stride {self.stride}; give pixels >= 1.")
         if self.scaling is not None and len(self.scaling.mean) != len(self.bands):
             raise ModelError(
                 f"scaling of {len(self.scaling.mean)} bands for a model of {len(self.bands)}."
@@ -136,7 +142,7 @@ class ModelSpec:
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-able values."""
         scaling = self.scaling and {"mean": list(self.scaling.mean), "std": list(self.scaling.std)}
-        # Models of before there was context have no such entry; their hashes stay as they are.
+        # Models of before there was context or stride have no such entry; their hashes stay.
         context_scaling = self.context_scaling and {
             "mean": list(self.context_scaling.mean),
             "std": list(self.context_scaling.std),
@@ -149,6 +155,7 @@ class ModelSpec:
             "context": list(self.context),
             "scaling": scaling,
             **({"context_scaling": context_scaling} if context_scaling else {}),
+            **({"stride": self.stride} if self.stride > 1 else {}),
         }
 
     @classmethod
@@ -161,6 +168,7 @@ class ModelSpec:
             legends={t: Legend.from_dict(v) for t, v in values["legends"].items()},
             dates=dates_from_dict(values["dates"]),
             halo=int(values["halo"]),
+            stride=int(values.get("stride", 1)),
             context=context,
             scaling=scaling and Scaling(mean=tuple(scaling["mean"]), std=tuple(scaling["std"])),
             context_scaling=of_context

@@ -36,7 +36,7 @@ from lulc_xr.models.folder import (
 from lulc_xr.models.folding import InferenceForm
 from lulc_xr.models.mlm import SCHEMA, describe_model
 from lulc_xr.models.plain_form import make_form
-from lulc_xr.models.registry import make_network, needs_fixed_dates
+from lulc_xr.models.registry import is_spatial, make_network, needs_fixed_dates
 from lulc_xr.models.sample_predictions import predict_samples
 from lulc_xr.models.weights import check_network, count_weights, put_weights, sizes_of
 
@@ -118,7 +118,7 @@ class Classifier:
         days : ndarray of int32
             Day of the mapped year (0-based) of each date, shape (time,).
         context : mapping or None
-            Not used by these networks.
+            Context variables of the specification by name, raw, each of shape (y, x).
 
         Returns
         -------
@@ -128,11 +128,12 @@ class Classifier:
         Raises
         ------
         ModelError
-            If the block has other bands or dates than the model.
+            If the block has other bands or dates than the model, or context is missing.
         """
         series, when, seen = self._tensors(pixels, days)
+        around = self._context(context, shape=tuple(pixels.shape[2:]))
         with one_thread(), torch.inference_mode():
-            given = run_form(self._form(), series, when, seen)
+            given = run_form(self._form(), series, when, seen, around)
         shape = pixels.shape[2:]
         by_task = {t: p.cpu().numpy().reshape(len(p), *shape) for t, p in given.items()}
         return by_task if len(by_task) > 1 else next(iter(by_task.values()))
@@ -251,7 +252,10 @@ class Classifier:
     def _tensors(
         self, pixels: NDArray[np.float32], days: NDArray[np.int32]
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Series (time, band, pixel), days (time,) and what was seen (time, pixel) as tensors."""
+        """Series (time, band, pixel), days (time,) and what was seen (time, pixel) as tensors.
+
+        A spatial network gets series (time, band, y, x) and what was seen (time, y, x).
+        """
         dates = fixed_number_of_dates(self.spec.dates)
         expected = (dates or len(days), len(self.spec.bands))
         if pixels.ndim != 4 or pixels.shape[:2] != expected or len(days) != pixels.shape[0]:
@@ -261,15 +265,40 @@ class Classifier:
                 f"{len(self.spec.bands)} bands ({', '.join(self.spec.bands)}). "
                 "Composite and select before, or let lulc_xr.classify do it."
             )
-        flat = np.ascontiguousarray(pixels, np.float32).reshape(*pixels.shape[:2], -1)
-        if not flat.flags.writeable:
-            flat = flat.copy()  # PyTorch warns of read-only memory, though nothing is written
-        series = torch.from_numpy(flat).to(self.device)
+        given = np.ascontiguousarray(pixels, np.float32)
+        if not is_spatial(self._network):
+            given = given.reshape(*pixels.shape[:2], -1)
+        if not given.flags.writeable:
+            given = given.copy()  # PyTorch warns of read-only memory, though nothing is written
+        series = torch.from_numpy(given).to(self.device)
         when = torch.from_numpy(np.array(days, np.int64)).to(self.device)
         if needs_fixed_dates(self._network):
-            return series, when, None
+            # A missing pixel must not spread to its neighbours; alone, it is marked as missing.
+            return series.nan_to_num(0.0) if is_spatial(self._network) else series, when, None
         seen = ~torch.isnan(series[:, 0])
         return series, when, None if bool(seen.all()) else seen
+
+    def _context(
+        self, context: Mapping[str, NDArray[np.float32]] | None, *, shape: tuple[int, ...]
+    ) -> Tensor | None:
+        """Scaled context (context, pixel), or (context, y, x) for a spatial network."""
+        names = self.spec.context
+        if not names:
+            return None
+        missing = [name for name in names if context is None or name not in context]
+        if context is None or missing:
+            raise ModelError(
+                f"this model needs context {', '.join(missing)} of each pixel. Pass context="
+                "{name: array (y, x)} in raw units, or let lulc_xr.classify read it from the cube."
+            )
+        values = np.stack([np.broadcast_to(context[name], shape) for name in names])
+        if self.spec.context_scaling is not None:
+            values = self.spec.context_scaling.scale(values)
+        # The engine maps pixels without context to fill; they must not spread to neighbours.
+        scaled = np.nan_to_num(np.ascontiguousarray(values, np.float32))
+        if not is_spatial(self._network):
+            scaled = scaled.reshape(len(names), -1)
+        return torch.from_numpy(scaled).to(self.device)
 
 
 def load_classifier(path: str | os.PathLike[str], *, device: str | None = None) -> Classifier:

@@ -58,7 +58,11 @@ def choose_device(device: str | None) -> str:
 
 
 def run_form(
-    form: InferenceForm, series: Tensor, days: Tensor, seen: Tensor | None
+    form: InferenceForm,
+    series: Tensor,
+    days: Tensor,
+    seen: Tensor | None,
+    context: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Probabilities of a form, on a GPU with half the batch whenever its memory is full.
 
@@ -67,7 +71,10 @@ def run_form(
     form : InferenceForm
         Its `batch` stays at the size that fitted.
     series, days, seen : Tensor
-        (time, band, pixel), (time,) and (time, pixel) or None, on the device of the form.
+        (time, band, pixel), (time,) and (time, pixel) or None, on the device of the form; a
+        form of patches takes y and x in the place of the pixel.
+    context : Tensor or None
+        (context, pixel), scaled; None for a network without.
 
     Returns
     -------
@@ -76,7 +83,8 @@ def run_form(
     """
     while True:
         try:
-            probabilities: dict[str, Tensor] = form(series, days, seen)
+            given = (series, days, seen) if context is None else (series, days, seen, context)
+            probabilities: dict[str, Tensor] = form(*given)
         except torch.cuda.OutOfMemoryError:
             if form.batch <= _SMALLEST_BATCH:
                 raise

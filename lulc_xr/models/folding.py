@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from lulc_xr.core.errors import ModelError
+from lulc_xr.models.conditioning import ConditionalNorm
+
+FOLDABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def fold_batch_norm(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
@@ -17,9 +20,10 @@ def fold_batch_norm(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     layer : torch.nn.Module
-        Convolution along time or linear layer, whose output goes straight into `norm`.
+        Convolution or linear layer, whose output goes straight into `norm`.
     norm : torch.nn.Module
-        Batch norm with running statistics, used as in evaluation.
+        Batch norm with running statistics, used as in evaluation. Of a conditional norm the part
+        that does not depend on the context.
 
     Returns
     -------
@@ -41,10 +45,11 @@ def fold_batch_norm(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
     >>> torch.allclose(nn.functional.linear(x, weight, bias), norm(layer(x)), atol=1e-6)
     True
     """
-    if not isinstance(layer, (nn.Conv1d, nn.Linear)) or not isinstance(norm, nn.BatchNorm1d):
+    norm = norm.norm if isinstance(norm, ConditionalNorm) else norm
+    if not isinstance(layer, FOLDABLE) or not isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)):
         raise ModelError(
             f"{type(norm).__name__} cannot be folded into {type(layer).__name__}. "
-            "Fold BatchNorm1d into Conv1d or Linear."
+            "Fold BatchNorm1d or BatchNorm2d into a convolution or a linear layer."
         )
     if norm.running_mean is None or norm.running_var is None:
         raise ModelError(
@@ -61,7 +66,10 @@ def fold_batch_norm(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
             shift = shift + norm.bias.double()
         if layer.bias is not None:
             shift = shift + layer.bias.double() * scale
-        weight = layer.weight.double() * scale.view(-1, *[1] * (layer.weight.ndim - 1))
+        # Transposed convolutions keep their output channels on the second axis.
+        out = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+        axes = [-1 if axis == out else 1 for axis in range(layer.weight.ndim)]
+        weight = layer.weight.double() * scale.view(axes)
         return weight.float(), shift.float()
 
 
@@ -85,6 +93,8 @@ class InferenceForm(nn.Module, ABC):
     batch : int or None
         Pixels per pass. None: 512 in float32 and 1024 in bfloat16, where activations still fit the
         processor's cache; a GPU wants far more.
+    context : int
+        Number of context variables that the network reads; 0: it is not conditioned.
     """
 
     def __init__(
@@ -96,6 +106,7 @@ class InferenceForm(nn.Module, ABC):
         std: Sequence[float] | None,
         dtype: torch.dtype,
         batch: int | None,
+        context: int = 0,
     ) -> None:
         super().__init__()
         if dtype not in (torch.float32, torch.bfloat16):
@@ -108,6 +119,7 @@ class InferenceForm(nn.Module, ABC):
             raise ModelError(f"batch of {batch} pixels. Choose batch >= 1.")
         self.classes = dict(classes)
         self.bands = bands
+        self.context = context
         self.dtype = dtype
         self.batch = batch
         self.mean: Tensor
@@ -116,7 +128,13 @@ class InferenceForm(nn.Module, ABC):
         self.register_buffer("rate", 1.0 / _per_band(std, bands, default=1.0, name="std"))
 
     @abstractmethod
-    def logits(self, pixels: Tensor, days: Tensor | None, mask: Tensor | None) -> Tensor:
+    def logits(
+        self,
+        pixels: Tensor,
+        days: Tensor | None,
+        mask: Tensor | None,
+        context: Tensor | None = None,
+    ) -> Tensor:
         """Logits of one batch, all tasks side by side.
 
         Parameters
@@ -127,6 +145,8 @@ class InferenceForm(nn.Module, ABC):
             (time,) days since the first day of the mapped year.
         mask : Tensor or None
             (time, pixel) bool, True where observed.
+        context : Tensor or None
+            (pixel, context) float32, scaled; None where the network is not conditioned.
 
         Returns
         -------
@@ -136,7 +156,11 @@ class InferenceForm(nn.Module, ABC):
 
     @torch.inference_mode()
     def forward(
-        self, pixels: Tensor, days: Tensor | None = None, mask: Tensor | None = None
+        self,
+        pixels: Tensor,
+        days: Tensor | None = None,
+        mask: Tensor | None = None,
+        context: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Probabilities of every task.
 
@@ -149,6 +173,8 @@ class InferenceForm(nn.Module, ABC):
             days.
         mask : Tensor or None
             (time, pixel) bool, True where observed; None: every date is.
+        context : Tensor or None
+            (context, pixel) float32, scaled; needed if the network is conditioned on it.
 
         Returns
         -------
@@ -159,13 +185,14 @@ class InferenceForm(nn.Module, ABC):
         Raises
         ------
         ModelError
-            If `pixels` has another number of bands.
+            If `pixels` has another number of bands, or `context` is missing or of another shape.
         """
         if pixels.ndim != 3 or pixels.shape[1] != self.bands:
             raise ModelError(
                 f"pixels of shape {tuple(pixels.shape)} do not fit a network of {self.bands} "
                 f"bands. Pass (time, {self.bands}, pixel)."
             )
+        context = self._read(context, pixels)
         count = pixels.shape[2]
         result = {
             task: pixels.new_empty((size, count), dtype=torch.float32)
@@ -175,12 +202,25 @@ class InferenceForm(nn.Module, ABC):
             part = slice(start, start + self.batch)
             seen = None if mask is None else mask[:, part]
             scaled = (pixels[:, :, part] - self.mean[:, None]).mul_(self.rate[:, None])
-            logits = self.logits(scaled, days, seen).float()
+            # Forms of other packages that know no context take three arguments.
+            extra = () if context is None else (context[:, part].T.contiguous(),)
+            logits = self.logits(scaled, days, seen, *extra).float()
             for (task, size), own in zip(
                 self.classes.items(), logits.split(list(self.classes.values()), dim=1), strict=True
             ):
                 result[task][:size, part] = own.softmax(dim=1).T
         return result
+
+    def _read(self, context: Tensor | None, pixels: Tensor) -> Tensor | None:
+        if not self.context:
+            return None
+        if context is None or context.shape != (self.context, *pixels.shape[2:]):
+            raise ModelError(
+                f"context {None if context is None else tuple(context.shape)} for pixels of shape "
+                f"{tuple(pixels.shape)}: this network is conditioned on {self.context} context "
+                f"variables. Pass context of shape {(self.context, *pixels.shape[2:])}."
+            )
+        return context
 
 
 def rectify(values: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -12,13 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lulc_xr.core.errors import ModelError
-from lulc_xr.models.folding import (
-    InferenceForm,
-    fold_batch_norm,
-    mark_missing,
-    rectify,
-    stack_heads,
-)
+from lulc_xr.models.conditioning import Conditioning, apply_norm
+from lulc_xr.models.folded_layer import FoldedLayer
+from lulc_xr.models.folding import InferenceForm, mark_missing, stack_heads
 
 # Bound of the day encoding, in days: the tau of the paper.
 PERIOD = 1000.0
@@ -51,6 +48,9 @@ class LTAE(nn.Module):
         Units of the decoder, the first after the heads are put together.
     dropout : float
         Part of the channels dropped after the heads are put together, while training.
+    context, conditioning, pixel_context, faithful
+        Climate and place, see :class:`lulc_xr.models.conditioning.Conditioning`. An embedding is
+        added to what the attention gives.
 
     Raises
     ------
@@ -85,8 +85,15 @@ class LTAE(nn.Module):
         key: int = 8,
         decoder: Sequence[int] = (128, 64, 32),
         dropout: float = 0.2,
+        context: int = 0,
+        conditioning: str = "none",
+        faithful: bool = False,
+        pixel_context: int = 0,
     ) -> None:
         super().__init__()
+        self.conditioning = Conditioning(
+            kind=conditioning, context=context, faithful=faithful, pixel_context=pixel_context
+        )
         self.sizes: dict[str, Any] = {
             "bands": bands,
             "dates": dates,
@@ -96,22 +103,33 @@ class LTAE(nn.Module):
             "key": key,
             "decoder": list(decoder),
             "dropout": dropout,
+            **self.conditioning.sizes,
         }
         _check_sizes(self.sizes)
         channels = encoder[-1]
         group = channels // heads
-        self.encoder = nn.ModuleList(_Layer(*pair) for pair in pairwise([bands, *encoder]))
+        self.encoder = nn.ModuleList(
+            _Layer(*pair, self.conditioning) for pair in pairwise([bands, *encoder])
+        )
         self.query = nn.Parameter(torch.empty(heads, key))
         self.key = nn.Parameter(torch.empty(heads, group, key))
         # Scores of unit variance at the start, whatever the sizes.
         nn.init.normal_(self.query)
         nn.init.normal_(self.key, std=group**-0.5)
-        self.decoder = nn.ModuleList(_Layer(*pair) for pair in pairwise([channels, *decoder]))
+        self.embedding = self.conditioning.make_embedding(channels)
+        self.decoder = nn.ModuleList(
+            _Layer(*pair, self.conditioning) for pair in pairwise([channels, *decoder])
+        )
         self.dropout = nn.Dropout(dropout)
+        self.feature_size = decoder[-1]
         self.heads = nn.ModuleDict({task: nn.Linear(decoder[-1], n) for task, n in classes.items()})
 
     def forward(
-        self, series: Tensor, days: Tensor, mask: Tensor | None = None
+        self,
+        series: Tensor,
+        days: Tensor | None = None,
+        mask: Tensor | None = None,
+        context: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Logits of every task.
 
@@ -123,7 +141,9 @@ class LTAE(nn.Module):
             (batch, time) or (time,) days since the first day of the mapped year.
         mask : Tensor or None
             (batch, time) bool, True where observed; None: every date is. A pixel without any date
-            gets the same finite logits as every other such pixel.
+            gets the same finite logits as every other such pixel of its context.
+        context : Tensor or None
+            (batch, context) scaled context, read if the network is conditioned.
 
         Returns
         -------
@@ -133,26 +153,44 @@ class LTAE(nn.Module):
         Raises
         ------
         ModelError
-            If `series` has other bands than the network, or `days` another number of dates.
+            If `series` has other bands than the network, `days` another number of dates, or
+            context is missing.
         """
+        features = self.features(series, days, mask, context)
+        return {task: head(features) for task, head in self.heads.items()}
+
+    def features(
+        self,
+        series: Tensor,
+        days: Tensor | None = None,
+        mask: Tensor | None = None,
+        context: Tensor | None = None,
+    ) -> Tensor:
+        """What the heads see, (batch, feature); parameters as in :meth:`forward`."""
+        if days is None:
+            raise ModelError("L-TAE needs the day of each date. Pass days, such as (time,).")
         _check_inputs(tuple(series.shape), tuple(days.shape), bands=self.sizes["bands"])
         if mask is None:
             mask = torch.ones(series.shape[:2], dtype=torch.bool, device=series.device)
+        context = self.conditioning.read(context, series)
         # Only observed dates are encoded, so that gaps do not enter the statistics of batch norm.
-        encoded = series[mask]
+        encoded, rows = series[mask], mask.nonzero()[:, 0]
         for layer in self.encoder:
-            encoded = layer(encoded)
+            encoded = layer(encoded, context, rows)
         heads, key = self.query.shape
         features = encoded.new_zeros((*mask.shape, encoded.shape[-1]))
         features[mask] = encoded
         values = features.unflatten(-1, (heads, -1))
         values = values + encode_days(days, self.key.shape[1])[..., None, :]
         scores = torch.einsum("bthg,hgk,hk->bth", values, self.key, self.query) / math.sqrt(key)
-        hidden = (_attend(scores, mask[..., None], dim=1)[..., None] * values).sum(1).flatten(1)
+        weights = _attend(scores, mask[..., None], dim=1)[..., None]
+        hidden: Tensor = (weights * values).sum(1).flatten(1)
+        if self.embedding is not None:
+            hidden = self.embedding(hidden, context)
         for index, layer in enumerate(self.decoder):
-            hidden = layer(hidden)
+            hidden = layer(hidden, context)
             hidden = self.dropout(hidden) if index == 0 else hidden
-        return {task: head(hidden) for task, head in self.heads.items()}
+        return hidden
 
     def inference_form(
         self,
@@ -176,7 +214,7 @@ class LTAE(nn.Module):
         Returns
         -------
         LTAEForm
-            ``form(pixels, days, mask)`` gives probabilities; see
+            ``form(pixels, days, mask, context)`` gives probabilities; see
             :class:`lulc_xr.models.folding.InferenceForm`.
         """
         return LTAEForm(self, mean=mean, std=std, dtype=dtype, batch=batch).to(self.query.device)
@@ -191,8 +229,15 @@ class LTAEForm(InferenceForm):
 
     def __init__(self, network: LTAE, *, dtype: torch.dtype, **scaling: Any) -> None:
         sizes = network.sizes
-        super().__init__(classes=sizes["classes"], bands=sizes["bands"], dtype=dtype, **scaling)
+        super().__init__(
+            classes=sizes["classes"],
+            bands=sizes["bands"],
+            dtype=dtype,
+            context=network.conditioning.read_size,
+            **scaling,
+        )
         self.encoder = nn.ModuleList(_folded(layer, dtype) for layer in network.encoder)
+        self.embedding = copy.deepcopy(network.embedding)
         self.decoder = nn.ModuleList(_folded(layer, dtype) for layer in network.decoder)
         query = torch.einsum("hgk,hk->hg", network.key.detach(), network.query.detach())
         query = query / math.sqrt(sizes["key"])
@@ -201,7 +246,13 @@ class LTAEForm(InferenceForm):
         self.register_buffer("query", torch.block_diag(*query).to(dtype))
         self.head = _linear(*stack_heads(network.heads), torch.float32)
 
-    def logits(self, pixels: Tensor, days: Tensor | None, mask: Tensor | None) -> Tensor:
+    def logits(
+        self,
+        pixels: Tensor,
+        days: Tensor | None,
+        mask: Tensor | None,
+        context: Tensor | None = None,
+    ) -> Tensor:
         """Logits (pixel, class) from scaled pixels (time, band, pixel)."""
         if days is None:
             raise ModelError("L-TAE needs the day of each date. Pass days (time,).")
@@ -216,16 +267,19 @@ class LTAEForm(InferenceForm):
         rows = pixels.to(self.dtype).flatten(0, 1).t().contiguous()
         hidden = rows.view(-1, *pixels.shape[:2])
         for layer in self.encoder:
-            hidden = rectify(layer(hidden))
+            hidden = layer(hidden, context)
         weights = self.weigh_dates(hidden, encode_days(days, self.group), mask)
         # All heads times all channels, of which each head keeps its own: many times the products,
         # yet faster than a sum over small groups, as it is one matrix product per pixel.
         products = torch.bmm(weights.to(self.dtype).transpose(1, 2), hidden)
         own = products.unflatten(2, (-1, self.group)).diagonal(0, 1, 2).transpose(1, 2)
         position = torch.einsum("pth,tg->phg", weights, encode_days(days, self.group))
-        hidden = (own + position).flatten(1).to(self.dtype)
+        hidden = (own + position).flatten(1)
+        if self.embedding is not None:
+            hidden = self.embedding(hidden, context)
+        hidden = hidden.to(self.dtype)
         for layer in self.decoder:
-            hidden = rectify(layer(hidden))
+            hidden = layer(hidden, context)
         return mark_missing(self.head(hidden.float()), pixels)
 
     def weigh_dates(self, hidden: Tensor, position: Tensor, mask: Tensor | None) -> Tensor:
@@ -265,15 +319,15 @@ def encode_days(days: Tensor, size: int) -> Tensor:
 
 
 class _Layer(nn.Module):
-    """Linear layer, batch norm, ReLU."""
+    """Linear layer, norm, ReLU."""
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, before: int, after: int, conditioning: Conditioning) -> None:
         super().__init__()
         self.linear = nn.Linear(before, after)
-        self.norm = nn.BatchNorm1d(after)
+        self.norm = conditioning.make_norm(after)
 
-    def forward(self, values: Tensor) -> Tensor:
-        return functional.relu(self.norm(self.linear(values)))
+    def forward(self, values: Tensor, context: Tensor | None, rows: Tensor | None = None) -> Tensor:
+        return functional.relu(apply_norm(self.norm, self.linear(values), context, rows))
 
 
 def _attend(scores: Tensor, mask: Tensor | None, *, dim: int) -> Tensor:
@@ -284,9 +338,8 @@ def _attend(scores: Tensor, mask: Tensor | None, *, dim: int) -> Tensor:
     return scores.masked_fill(~mask, low).softmax(dim).masked_fill(~mask, 0.0)
 
 
-def _folded(layer: nn.Module, dtype: torch.dtype) -> nn.Linear:
-    folded = fold_batch_norm(layer.get_submodule("linear"), layer.get_submodule("norm"))
-    return _linear(*folded, dtype)
+def _folded(layer: nn.Module, dtype: torch.dtype) -> FoldedLayer:
+    return FoldedLayer(layer.get_submodule("linear"), layer.get_submodule("norm"), dtype=dtype)
 
 
 def _linear(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> nn.Linear:

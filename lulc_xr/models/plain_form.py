@@ -29,11 +29,19 @@ class PlainForm(InferenceForm):
         super().__init__(**settings)
         self.network = copy.deepcopy(network).to(self.dtype).eval().requires_grad_(False)
 
-    def logits(self, pixels: Tensor, days: Tensor | None, mask: Tensor | None) -> Tensor:
+    def logits(
+        self,
+        pixels: Tensor,
+        days: Tensor | None,
+        mask: Tensor | None,
+        context: Tensor | None = None,
+    ) -> Tensor:
         """Logits (pixel, class) from scaled pixels (time, band, pixel)."""
         series = pixels.to(self.dtype).permute(2, 0, 1).contiguous()
         seen = None if mask is None else mask.T.contiguous()
-        by_task = self.network(series, days, seen)
+        # Networks of other packages that know no context take three arguments.
+        extra = () if context is None else (context.to(self.dtype),)
+        by_task = self.network(series, days, seen, *extra)
         return torch.cat([by_task[task] for task in self.classes], dim=1)
 
 
@@ -49,4 +57,17 @@ def make_form(network: nn.Module, *, spec: ModelSpec, precision: Precision) -> I
         form: InferenceForm = build(**settings).eval()
         return form
     classes = {task: len(legend) for task, legend in spec.legends.items()}
-    return PlainForm(network, classes=classes, bands=len(spec.bands), batch=2048, **settings)
+    return PlainForm(
+        network,
+        classes=classes,
+        bands=len(spec.bands),
+        batch=2048,
+        context=context_size(network),
+        **settings,
+    )
+
+
+def context_size(network: nn.Module) -> int:
+    """Number of context variables that a network reads; 0 if it is not conditioned."""
+    sizes = getattr(network, "sizes", {})
+    return 0 if sizes.get("conditioning", "none") == "none" else int(sizes.get("context", 0))

@@ -56,7 +56,13 @@ def load_network(name: str) -> type[nn.Module]:
 
 
 def make_network(
-    name: str, *, bands: int, dates: int | None, classes: Mapping[str, int], **sizes: Any
+    name: str,
+    *,
+    bands: int,
+    dates: int | None,
+    classes: Mapping[str, int],
+    context: int = 0,
+    **sizes: Any,
 ) -> nn.Module:
     """A new network of random weights.
 
@@ -70,6 +76,8 @@ def make_network(
         Number of dates; None where it varies.
     classes : mapping of str to int
         Task to its number of classes.
+    context : int
+        Number of context variables. A network is told of them only where there are some.
     **sizes
         Sizes of the network other than its defaults, such as ``filters=32``.
 
@@ -89,6 +97,8 @@ def make_network(
             f"network {name!r} needs a fixed number of dates, but the time axis has no fixed one. "
             "Use RegularDates, RawDates with minimum = maximum, or a network such as 'ltae'."
         )
+    if context:
+        sizes["context"] = context
     try:
         return network(bands=bands, dates=dates, classes=dict(classes), **sizes)
     except TypeError as error:
@@ -96,6 +106,11 @@ def make_network(
             f"network {name!r} cannot be built with sizes {sizes}: {error}. "
             "Give the keyword arguments of its class, by their names."
         ) from error
+
+
+def is_spatial(network: nn.Module | type[nn.Module]) -> bool:
+    """True if a network sees patches (batch, time, band, y, x), not single pixels."""
+    return bool(getattr(network, "spatial", False))
 
 
 def needs_fixed_dates(network: nn.Module | type[nn.Module]) -> bool:

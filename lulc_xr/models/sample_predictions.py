@@ -13,7 +13,7 @@ from lulc_xr.core.errors import SampleError, name_unknown
 from lulc_xr.core.model import ModelSpec, Predictor, check_single_pixels
 from lulc_xr.core.probability import entropy, most_probable
 
-_DIMS = {"sample", "time", "band"}
+_DIMS = ({"sample", "time", "band"}, {"sample", "time", "band", "patch_y", "patch_x"})
 
 
 def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
@@ -22,9 +22,10 @@ def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     model : Predictor
-        A model of single pixels.
+        A model of single pixels, or of patches.
     samples : xr.Dataset
-        Samples with `reflectance` (sample, time, band).
+        Samples with `reflectance` (sample, time, band), for a model that looks around also
+        (sample, time, band, patch_y, patch_x): the pixel in the middle is predicted.
 
     Returns
     -------
@@ -38,6 +39,8 @@ def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
     SampleError
         If a band of the model is missing, or the samples carry no days.
     """
+    if "patch_y" in samples.dims and (model.spec.halo or model.spec.stride > 1):
+        return _describe(_middles(model, samples), model.spec, samples)
     reflectance = select_bands(samples, model.spec)
     series = reflectance.transpose("time", "band", "sample").values.astype(np.float32)
     values: NDArray[np.float32] | None = None
@@ -55,9 +58,39 @@ def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
         ).items():
             shape = (len(found), samples.sizes["sample"], 1)
             by_task.setdefault(task, np.empty(shape, np.float32))[:, members] = found
+    return _describe({t: found[..., 0] for t, found in by_task.items()}, model.spec, samples)
+
+
+def _middles(model: Predictor, samples: xr.Dataset) -> dict[str, NDArray[np.float32]]:
+    """Probabilities (class, sample) of the pixel in the middle of each patch, by task."""
+    dims = ("sample", "time", "band", "patch_y", "patch_x")
+    series = _of_bands(samples, model.spec).transpose(*dims).values.astype(np.float32)
+    days, number = sample_days(samples), samples.sizes["sample"]
+    values, names = (
+        context_of_samples(samples, model.spec.context) if model.spec.context else (None, [])
+    )
+    shape = series.shape[3:]
+    found = {t: np.empty((len(g), number), np.float32) for t, g in model.spec.legends.items()}
+    for i, patch in enumerate(series):
+        around = None
+        if values is not None:
+            around = {
+                n: np.full(shape, v[i], np.float32) for n, v in zip(names, values, strict=True)
+            }
+        given = model.predict_block(patch, days if days.ndim == 1 else days[i], around)
+        by_task = given if isinstance(given, Mapping) else {next(iter(found)): given}
+        for task, probability in by_task.items():
+            found[task][:, i] = probability[:, shape[0] // 2, shape[1] // 2]
+    return found
+
+
+def _describe(
+    by_task: Mapping[str, NDArray[np.float32]], spec: ModelSpec, samples: xr.Dataset
+) -> xr.Dataset:
+    """Predictions from probabilities (class, sample) by task."""
     predictions = xr.Dataset(coords={"sample": samples["sample"]} if "sample" in samples else {})
-    for task, legend in model.spec.legends.items():
-        probability = np.ascontiguousarray(by_task[task][..., 0])
+    for task, legend in spec.legends.items():
+        probability = np.ascontiguousarray(by_task[task])
         dim = "class" if len(by_task) == 1 else f"{task}_class"
         predictions[task] = ("sample", most_probable(probability, legend), legend.flags())
         predictions[f"{task}_entropy"] = ("sample", entropy(probability), {"units": "nat"})
@@ -75,7 +108,11 @@ def select_bands(samples: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
         If there is no reflectance, or it lacks a band.
     """
     check_single_pixels(samples)
-    if "reflectance" not in samples or set(samples["reflectance"].dims) != _DIMS:
+    return _of_bands(samples, spec)
+
+
+def _of_bands(samples: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
+    if "reflectance" not in samples or set(samples["reflectance"].dims) not in _DIMS:
         raise SampleError(
             f"expected samples with reflectance(sample, time, band), got "
             f"{ {str(k): v.dims for k, v in samples.data_vars.items()} }. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -11,13 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lulc_xr.core.errors import ModelError
-from lulc_xr.models.folding import (
-    InferenceForm,
-    fold_batch_norm,
-    mark_missing,
-    rectify,
-    stack_heads,
-)
+from lulc_xr.models.conditioning import Conditioning, apply_norm
+from lulc_xr.models.folded_layer import FoldedLayer
+from lulc_xr.models.folding import InferenceForm, mark_missing, stack_heads
 
 
 class TempCNN(nn.Module):
@@ -42,6 +39,9 @@ class TempCNN(nn.Module):
     dropout : float
         Part of the units dropped after every layer while training. The paper drops 0.5; with
         some hundred samples and averaged weights 0.1 was better in validation.
+    context, conditioning, pixel_context, faithful
+        Climate and place, see :class:`lulc_xr.models.conditioning.Conditioning`. An embedding is
+        added to what the last convolution gives, at every date alike.
 
     Raises
     ------
@@ -76,8 +76,15 @@ class TempCNN(nn.Module):
         layers: int = 3,
         dense: int = 256,
         dropout: float = 0.1,
+        context: int = 0,
+        conditioning: str = "none",
+        faithful: bool = False,
+        pixel_context: int = 0,
     ) -> None:
         super().__init__()
+        self.conditioning = Conditioning(
+            kind=conditioning, context=context, faithful=faithful, pixel_context=pixel_context
+        )
         self.sizes: dict[str, Any] = {
             "bands": bands,
             "dates": dates,
@@ -87,6 +94,7 @@ class TempCNN(nn.Module):
             "layers": layers,
             "dense": dense,
             "dropout": dropout,
+            **self.conditioning.sizes,
         }
         _check_sizes(self.sizes)
         widths = [bands, *[filters] * layers]
@@ -94,14 +102,20 @@ class TempCNN(nn.Module):
             nn.Conv1d(before, after, kernel, padding=kernel // 2)
             for before, after in pairwise(widths)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm1d(filters) for _ in range(layers))
+        self.norms = nn.ModuleList(self.conditioning.make_norm(filters) for _ in range(layers))
+        self.embedding = self.conditioning.make_embedding(filters)
         self.dense = nn.Linear(filters * dates, dense)
-        self.dense_norm = nn.BatchNorm1d(dense)
+        self.dense_norm = self.conditioning.make_norm(dense)
         self.dropout = nn.Dropout(dropout)
+        self.feature_size = dense
         self.heads = nn.ModuleDict({task: nn.Linear(dense, n) for task, n in classes.items()})
 
     def forward(
-        self, series: Tensor, days: Tensor | None = None, mask: Tensor | None = None
+        self,
+        series: Tensor,
+        days: Tensor | None = None,
+        mask: Tensor | None = None,
+        context: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Logits of every task.
 
@@ -111,6 +125,8 @@ class TempCNN(nn.Module):
             (batch, time, band) scaled reflectance without gaps.
         days, mask : Tensor or None
             Not used: dates stand at fixed places and gaps are filled before.
+        context : Tensor or None
+            (batch, context) scaled context, read if the network is conditioned.
 
         Returns
         -------
@@ -120,20 +136,35 @@ class TempCNN(nn.Module):
         Raises
         ------
         ModelError
-            If `series` has other dates or bands than the network.
+            If `series` has other dates or bands than the network, or context is missing.
         """
+        hidden = self.features(series, days, mask, context)
+        return {task: head(hidden) for task, head in self.heads.items()}
+
+    def features(
+        self,
+        series: Tensor,
+        days: Tensor | None = None,
+        mask: Tensor | None = None,
+        context: Tensor | None = None,
+    ) -> Tensor:
+        """What the heads see, (batch, feature); parameters as in :meth:`forward`."""
         expected = (self.sizes["dates"], self.sizes["bands"])
         if series.ndim != 3 or series.shape[1:] != expected:
             raise ModelError(
                 f"series of shape {tuple(series.shape)} does not fit a TempCNN of {expected[0]} "
                 f"dates and {expected[1]} bands. Pass (batch, {expected[0]}, {expected[1]})."
             )
+        context = self.conditioning.read(context, series)
         hidden = series.transpose(1, 2)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            hidden = self.dropout(functional.relu(norm(convolution(hidden))))
-        hidden = self.dense(hidden.flatten(1))
-        hidden = self.dropout(functional.relu(self.dense_norm(hidden)))
-        return {task: head(hidden) for task, head in self.heads.items()}
+            normalised = apply_norm(norm, convolution(hidden), context)
+            hidden = self.dropout(functional.relu(normalised))
+        if self.embedding is not None:
+            hidden = self.embedding(hidden, context)
+        hidden = apply_norm(self.dense_norm, self.dense(hidden.flatten(1)), context)
+        features: Tensor = self.dropout(functional.relu(hidden))
+        return features
 
     def inference_form(
         self,
@@ -157,7 +188,7 @@ class TempCNN(nn.Module):
         Returns
         -------
         TempCNNForm
-            ``form(pixels)`` gives probabilities; see
+            ``form(pixels, context=context)`` gives probabilities; see
             :class:`lulc_xr.models.folding.InferenceForm`.
         """
         return TempCNNForm(self, mean=mean, std=std, dtype=dtype, batch=batch).to(
@@ -174,27 +205,34 @@ class TempCNNForm(InferenceForm):
 
     def __init__(self, network: TempCNN, *, dtype: torch.dtype, **scaling: Any) -> None:
         sizes = network.sizes
-        super().__init__(classes=sizes["classes"], bands=sizes["bands"], dtype=dtype, **scaling)
+        super().__init__(
+            classes=sizes["classes"],
+            bands=sizes["bands"],
+            dtype=dtype,
+            context=network.conditioning.read_size,
+            **scaling,
+        )
         self.dates: int = sizes["dates"]
-        self.layers: int = sizes["layers"]
-        self.padding = (0, sizes["kernel"] // 2)
-        for index, (convolution, norm) in enumerate(
-            zip(network.convolutions, network.norms, strict=True)
-        ):
-            weight, bias = fold_batch_norm(convolution, norm)
-            image = weight[:, :, None].to(dtype).contiguous(memory_format=torch.channels_last)
-            self.register_buffer(f"weight{index}", image)
-            self.register_buffer(f"bias{index}", bias.to(dtype))
-        weight, bias = fold_batch_norm(network.dense, network.dense_norm)
-        by_date = weight.view(-1, sizes["filters"], self.dates).transpose(1, 2).flatten(1)
+        self.convolutions = nn.ModuleList(
+            FoldedLayer(convolution, norm, dtype=dtype)
+            for convolution, norm in zip(network.convolutions, network.norms, strict=True)
+        )
+        self.dense = FoldedLayer(network.dense, network.dense_norm, dtype=dtype)
+        by_date = self.dense.weight.view(-1, sizes["filters"], self.dates)
+        self.dense.weight = by_date.transpose(1, 2).flatten(1).contiguous()
+        self.embedding = copy.deepcopy(network.embedding)
         head, head_bias = stack_heads(network.heads)
-        self.register_buffer("dense", by_date.to(dtype).contiguous())
-        self.register_buffer("dense_bias", bias.to(dtype))
         # Heads stay float32: they cost little, and rounded they double the classes that flip.
         self.register_buffer("head", head)
         self.register_buffer("head_bias", head_bias)
 
-    def logits(self, pixels: Tensor, days: Tensor | None, mask: Tensor | None) -> Tensor:
+    def logits(
+        self,
+        pixels: Tensor,
+        days: Tensor | None,
+        mask: Tensor | None,
+        context: Tensor | None = None,
+    ) -> Tensor:
         """Logits (pixel, class) from scaled pixels (time, band, pixel)."""
         if pixels.shape[0] != self.dates:
             raise ModelError(
@@ -204,13 +242,16 @@ class TempCNNForm(InferenceForm):
         # A transpose of two axes is five times faster than the same copy as a permutation of three.
         rows = pixels.to(self.dtype).flatten(0, 1).t().contiguous()
         hidden = rows.view(1, -1, *pixels.shape[:2]).permute(0, 3, 1, 2)
-        for index in range(self.layers):
-            weight, bias = self.get_buffer(f"weight{index}"), self.get_buffer(f"bias{index}")
-            hidden = rectify(functional.conv2d(hidden, weight, bias, padding=self.padding))
+        # Pixels are rows of one image, so their context is a map of one column.
+        column = None if context is None else context.T[None, :, :, None]
+        for layer in self.convolutions:
+            hidden = layer(hidden, column)
+        if self.embedding is not None:
+            hidden = self.embedding(hidden.float(), column).to(self.dtype)
         flat = hidden.permute(0, 2, 3, 1).flatten(2)[0]
-        units = functional.linear(flat, self.get_buffer("dense"), self.get_buffer("dense_bias"))
+        units = self.dense(flat, context).float()
         head, bias = self.get_buffer("head"), self.get_buffer("head_bias")
-        return mark_missing(functional.linear(rectify(units).float(), head, bias), pixels)
+        return mark_missing(functional.linear(units, head, bias), pixels)
 
 
 def _check_sizes(sizes: Mapping[str, Any]) -> None:

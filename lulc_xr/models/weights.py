@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lulc_xr.core.errors import ModelError
 from lulc_xr.core.model import ModelSpec, fixed_number_of_dates
-from lulc_xr.models.registry import needs_fixed_dates
+from lulc_xr.models.registry import is_spatial, needs_fixed_dates
 
 
 def sizes_of(network: nn.Module) -> dict[str, Any]:
@@ -45,16 +45,25 @@ def check_network(network: nn.Module, *, name: str, spec: ModelSpec) -> None:
     }
     if needs_fixed_dates(network):
         expected["dates"] = fixed_number_of_dates(spec.dates)
+    if spec.context or sizes.get("context"):
+        expected["context"] = len(spec.context)
     for what, value in expected.items():
         if sizes.get(what) != value:
             raise ModelError(
                 f"network {name!r} was built with {what}={sizes.get(what)!r}, but the "
                 f"specification says {value!r}. Build the network from the specification."
             )
-    if getattr(network, "receptive_field", 0):
+    field, stride = getattr(network, "receptive_field", 0), getattr(network, "stride", 1)
+    if (field or stride > 1) and not is_spatial(network):
         raise ModelError(
-            f"network {name!r} looks {network.receptive_field} pixels around; classifiers take "
-            "networks of single pixels. Wrap it: lulc_xr.ModulePredictor(module, spec=...)."
+            f"network {name!r} looks {field} pixels around, but takes single pixels. Set "
+            "spatial = True in its class, if it takes patches (batch, time, band, y, x)."
+        )
+    if field > spec.halo or stride != spec.stride:
+        raise ModelError(
+            f"network {name!r} looks {field} pixels around in cells of {stride}, but the "
+            f"specification says halo {spec.halo} and stride {spec.stride}. Give it halo={field} "
+            f"and stride={stride}."
         )
 
 

@@ -147,10 +147,10 @@ def predict_block(
     spec = predictor.spec
     made = _empty(block.window.shape, spec, outputs)
     days = np.asarray(year.days, np.int32)
-    size = PATCH_PIXELS if spec.halo == 0 else _HALO_PATCH_PIXELS
+    size = _HALO_PATCH_PIXELS if spec.halo or spec.stride > 1 else PATCH_PIXELS
     origin = block.window.inner
     checked = False
-    for patch in patches(block.window, halo=spec.halo, pixels=size):
+    for patch in patches(block.window, halo=spec.halo, pixels=size, stride=spec.stride):
         series, seen = block.series(patch, spec=spec, year=year)
         context = block.context_of(patch)
         for values in (context or {}).values():

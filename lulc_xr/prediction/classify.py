@@ -16,7 +16,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from lulc_xr.core.blocks import split, window
+from lulc_xr.core.blocks import Window, split, window
 from lulc_xr.core.cube import check_cube
 from lulc_xr.core.dates import YearDates, plan_year, year_bounds, years_covered
 from lulc_xr.core.errors import CubeError, ModelError, name_unknown
@@ -48,6 +48,7 @@ class _YearJob:
     clear: Source | None
     context: ContextSource | None
     halo: int
+    stride: int
     shape: tuple[int, int]
     shard: tuple[int, int]
     year: YearDates
@@ -55,7 +56,7 @@ class _YearJob:
 
     def run(self, rows: slice, columns: slice, *chunks: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """All variables of one shard; `chunks` are the inputs of all sources, in order."""
-        place = window(rows, columns, halo=self.halo, shape=self.shape)
+        place = self._window(rows, columns)
         outer = (place.outer_y, place.outer_x)
         given = iter(chunks)
         parts = [
@@ -95,9 +96,12 @@ class _YearJob:
 
     def inputs(self, rows: slice, columns: slice) -> list[Any]:
         """Keys of the chunks that the task of one shard needs."""
-        place = window(rows, columns, halo=self.halo, shape=self.shape)
+        place = self._window(rows, columns)
         sources = (self.reflectance, self.clear, self.context)
         return [key for s in sources if s for key in s.inputs(place.outer_y, place.outer_x)]
+
+    def _window(self, rows: slice, columns: slice) -> Window:
+        return window(rows, columns, halo=self.halo, shape=self.shape, stride=self.stride)
 
 
 def classify(
@@ -173,6 +177,7 @@ def classify(
                 clear=clear,
                 context=context,
                 halo=spec.halo,
+                stride=spec.stride,
                 shape=shape,
                 shard=(min(side[0], shape[0]), min(side[1], shape[1])),
                 year=plan,

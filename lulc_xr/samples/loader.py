@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TypedDict
+from collections.abc import Iterator, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from lulc_xr.core.errors import SampleError
+from lulc_xr.core.context_scaling import ContextScaling, context_of_samples
+from lulc_xr.core.errors import SampleError, name_unknown
 from lulc_xr.core.legend import Legend
-from lulc_xr.core.model import check_single_pixels, tasks_of
+from lulc_xr.core.model import tasks_of
+from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.patches import iterate_positions
 
 
@@ -24,15 +26,23 @@ class Batch(TypedDict):
 
     `series` (batch, time, band) float32 reflectance, NaN where missing; `mask` (batch, time)
     bool, True where observed; `days` (batch, time) int32 days since the first day of the
-    mapped year; `labels` task to (batch,) int64 positions in the legend, -1 without label;
-    `weight` (batch,) float32.
+    mapped year; `context` (batch, context) float32, scaled, or None; `labels` task to (batch,)
+    int64 positions in the legend, -1 without label; `targets` name to (batch,) float32 of what
+    is regressed, NaN where missing; `weight` (batch,) float32; `index` (batch,) int64
+    positions of the samples.
+
+    Of patches, series are (batch, time, band, y, x), masks (batch, time, y, x), labels and
+    targets (batch, y, x): -1 or NaN wherever the sample says nothing of a pixel.
     """
 
     series: Tensor
     mask: Tensor
     days: Tensor
+    context: Tensor | None
     labels: dict[str, Tensor]
+    targets: dict[str, Tensor]
     weight: Tensor
+    index: Tensor
 
 
 class SampleBatches(IterableDataset[Batch]):
@@ -52,11 +62,16 @@ class SampleBatches(IterableDataset[Batch]):
         Draw another order in every epoch; False keeps the order of the samples.
     seed : int
         The order follows from the seed and the number of the epoch.
+    context : ContextScaling, optional
+        Context variables that batches carry, and their scaling.
+    regressions : sequence of str
+        Variables of the samples, (sample,) or (sample, patch_y, patch_x), that batches carry as
+        `targets`.
 
     Raises
     ------
     SampleError
-        If there is no sample, they are patches, or `batch_size` is below 1.
+        If there is no sample, `batch_size` is below 1, or samples lack context or a variable.
     LegendError
         If a label is not part of its legend.
 
@@ -71,7 +86,14 @@ class SampleBatches(IterableDataset[Batch]):
     """
 
     def __init__(
-        self, samples: xr.Dataset, *, batch_size: int = 256, shuffle: bool = True, seed: int = 0
+        self,
+        samples: xr.Dataset,
+        *,
+        batch_size: int = 256,
+        shuffle: bool = True,
+        seed: int = 0,
+        context: ContextScaling | None = None,
+        regressions: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.size = samples.sizes.get("sample", 0)
@@ -80,20 +102,26 @@ class SampleBatches(IterableDataset[Batch]):
         if batch_size < 1:
             raise SampleError(f"batch_size {batch_size}; give a whole number >= 1.")
         self.batch_size, self.shuffle, self.seed, self.epoch = batch_size, shuffle, seed, 0
-        check_single_pixels(samples)
-        series = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
+        around = [dim for dim in PATCH_DIMS if dim in samples.dims]
+        series = samples["reflectance"].transpose("sample", "time", "band", *around).to_numpy()
         self._series = np.ascontiguousarray(series, np.float32)
-        self._mask = np.asarray(~np.isnan(self._series).any(axis=2))
+        self._mask = np.asarray(~np.isnan(self._series).any(axis=2))  # over bands
         # (time,), or (sample, time) where samples are of several years.
         self._days = np.array(samples["day"].transpose(..., "time").to_numpy(), np.int32)
         weight = samples["weight"].to_numpy() if "weight" in samples else np.ones(self.size)
         self._weight = weight.astype(np.float32)
         self._labels = {
             task: Legend.from_flags(samples[task].attrs)
-            .index_of(samples[task].to_numpy())
+            .index_of(samples[task].transpose("sample", ...).to_numpy())
             .astype(np.int64)
             for task in tasks_of(samples)
         }
+        self._targets = {name: _target(samples, name) for name in regressions}
+        self._known = _known(samples) if around else None
+        self._context: NDArray[np.float32] | None = None
+        if context is not None:
+            raw, _ = context_of_samples(samples, context.variables)
+            self._context = np.ascontiguousarray(context.scale(raw).T)
 
     def __len__(self) -> int:
         return math.ceil(self.size / self.batch_size)
@@ -123,6 +151,34 @@ class SampleBatches(IterableDataset[Batch]):
             "days": torch.from_numpy(self._days).expand(len(chosen), -1)
             if self._days.ndim == 1
             else torch.from_numpy(self._days[chosen]),
-            "labels": {t: torch.from_numpy(labels[chosen]) for t, labels in self._labels.items()},
+            "context": None if self._context is None else torch.from_numpy(self._context[chosen]),
+            "labels": {t: self._placed(v[chosen], chosen, -1) for t, v in self._labels.items()},
+            "targets": {
+                t: self._placed(v[chosen], chosen, np.nan) for t, v in self._targets.items()
+            },
             "weight": torch.from_numpy(self._weight[chosen]),
+            "index": torch.from_numpy(chosen.astype(np.int64)),
         }
+
+    def _placed(self, values: NDArray[Any], chosen: NDArray[np.int64], nothing: float) -> Tensor:
+        """Values of samples, of patches at the pixels that they hold for."""
+        if self._known is not None and values.ndim == 1:
+            where = self._known[chosen]
+            values = np.where(where, values[:, None, None], values.dtype.type(nothing))
+        return torch.from_numpy(values)
+
+
+def _known(samples: xr.Dataset) -> NDArray[np.bool_]:
+    """Where in its patch the label of a sample holds, (sample, y, x): at least in the middle."""
+    if "labelled" in samples:
+        return np.asarray(samples["labelled"].transpose("sample", *PATCH_DIMS).to_numpy() != 0)
+    sides = [samples.sizes[dim] for dim in PATCH_DIMS]
+    known = np.zeros((samples.sizes["sample"], *sides), np.bool_)
+    known[:, sides[0] // 2, sides[1] // 2] = True
+    return known
+
+
+def _target(samples: xr.Dataset, name: str) -> NDArray[np.float32]:
+    if name not in samples or "sample" not in samples[name].dims:
+        raise SampleError(name_unknown("variable of samples to regress", name, map(str, samples)))
+    return samples[name].transpose("sample", ...).to_numpy().astype(np.float32)

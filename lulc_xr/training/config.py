@@ -10,6 +10,9 @@ from typing import Any, Literal
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import Precision, check_precision
 
+Conditioning = Literal["none", "embedding", "cbn", "mcbn"]
+CONDITIONINGS: tuple[Conditioning, ...] = ("none", "embedding", "cbn", "mcbn")
+
 _EPOCHS, _STEPS = 20, 140
 
 
@@ -86,6 +89,16 @@ class TrainConfig:
         Folder for a CSV table of the losses.
     allow_missing_classes : bool
         Train although a class of the legend has no sample; it will not be predicted well.
+    conditioning : {"none", "embedding", "cbn", "mcbn"}
+        How the network takes the context of a place (bioclimate) into account.
+    context : tuple of str
+        Names of the context variables, such as ``("bio01", "bio12")``. Empty, with a
+        conditioning: all that the samples carry.
+    pixel_context : tuple of str
+        Those among them that form the map of ``"mcbn"``, which varies from pixel to pixel.
+    faithful : bool
+        Begin with random scales and shifts of the context, as the paper's code does, instead
+        of scale 1 and shift 0.
     sizes : mapping
         Sizes of the network other than its defaults, such as ``{"filters": 32}``.
 
@@ -110,6 +123,10 @@ class TrainConfig:
     progress: bool = False
     log_folder: str | None = None
     allow_missing_classes: bool = False
+    conditioning: Conditioning = "none"
+    context: tuple[str, ...] = ()
+    pixel_context: tuple[str, ...] = ()
+    faithful: bool = False
     sizes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -135,10 +152,28 @@ class TrainConfig:
                     "Give validation_fold (a fold of the samples), or patience=None."
                 )
         object.__setattr__(self, "sizes", dict(self.sizes))
+        object.__setattr__(self, "context", tuple(self.context))
+        object.__setattr__(self, "pixel_context", tuple(self.pixel_context))
+        self._check_context()
 
     def epochs_of(self, batches: int) -> int:
         """Number of passes over samples that make so many batches."""
         return self.epochs or max(_EPOCHS, math.ceil(_STEPS / batches))
+
+    def _check_context(self) -> None:
+        if self.conditioning not in CONDITIONINGS:
+            raise ModelError(name_unknown("conditioning", self.conditioning, CONDITIONINGS))
+        if self.conditioning == "none" and (self.context or self.pixel_context or self.faithful):
+            raise ModelError(
+                f"context {', '.join(self.context + self.pixel_context) or 'faithful=True'} with "
+                "conditioning 'none', which takes no context. Choose conditioning='cbn' or "
+                "'embedding', or leave the context out."
+            )
+        if bool(self.pixel_context) != (self.conditioning == "mcbn"):
+            raise ModelError(
+                f"pixel_context {self.pixel_context} with conditioning {self.conditioning!r}: "
+                "'mcbn' needs the variables of its map there, and no other conditioning has one."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON-able values."""

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,10 +19,11 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAverag
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from lulc_xr.core.errors import ModelError
+from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.model import ModelSpec, check_single_pixels, fixed_number_of_dates
 from lulc_xr.models.classifier import Classifier
-from lulc_xr.models.registry import load_network, make_network, needs_fixed_dates
+from lulc_xr.models.registry import is_spatial, load_network, make_network, needs_fixed_dates
+from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.loader import Batch, SampleBatches
 from lulc_xr.training.best_weights import BestWeights
 from lulc_xr.training.config import TrainConfig
@@ -29,6 +31,7 @@ from lulc_xr.training.learner import Learner
 from lulc_xr.training.prepare import (
     check_gaps,
     check_samples,
+    choose_context,
     count_classes,
     split_fold,
     weigh_classes,
@@ -47,7 +50,8 @@ def fit(
     ----------
     samples : xr.Dataset
         Samples as :func:`lulc_xr.extract_samples` gives them: `reflectance` (sample, time, band),
-        labels of one or more tasks.
+        for networks that look around (sample, time, band, patch_y, patch_x); labels of one or
+        more tasks.
     network : str
         Name of a network, such as ``"tempcnn"`` or ``"ltae"``.
     config : TrainConfig, optional
@@ -61,8 +65,9 @@ def fit(
     Raises
     ------
     SampleError
-        If samples are patches, a class of the legend has no sample, the network cannot see
-        gaps and there are some, or the validation fold is not there.
+        If the network takes patches and samples are single pixels or the other way round, a
+        class of the legend has no sample, the network cannot see gaps and there are some,
+        context is missing, or the validation fold is not there.
     ModelError
         If the network is unknown, does not take its sizes, or training diverged.
 
@@ -77,24 +82,51 @@ def fit(
     ('tempcnn', 40)
     """
     config = config or TrainConfig()
-    check_single_pixels(samples)
+    _check_patches(samples, network)
     training, validation = split_fold(samples, validation_fold=config.validation_fold)
-    spec = ModelSpec.from_samples(samples)
+    spec = ModelSpec.from_samples(samples, context=choose_context(samples, config))
     check_samples(training, spec, allow_missing_classes=config.allow_missing_classes)
     if needs_fixed_dates(load_network(network)):
         check_gaps(samples, network=network)
     spec = with_scaling(spec, training)
     with _seeded(config.seed), _quiet():
-        module = make_network(
-            network,
-            bands=len(spec.bands),
-            dates=fixed_number_of_dates(spec.dates),
-            classes={task: len(legend) for task, legend in spec.legends.items()},
-            **config.sizes,
+        module = build_network(network, spec, config)
+        spec = replace(
+            spec,
+            halo=int(getattr(module, "receptive_field", 0)),
+            stride=int(getattr(module, "stride", 1)),
         )
         scores = _train(module, spec, training, validation, config)
     provenance = _provenance(config, training, validation, spec, scores)
     return Classifier(module, name=network, spec=spec, provenance=provenance)
+
+
+def build_network(network: str, spec: ModelSpec, config: TrainConfig) -> torch.nn.Module:
+    """A network of random weights that fits a specification and settings of a training."""
+    conditioned: dict[str, Any] = {}
+    if spec.context:
+        conditioned = {"context": len(spec.context), "conditioning": config.conditioning}
+        conditioned |= {"faithful": True} if config.faithful else {}
+        if config.pixel_context:
+            conditioned["pixel_context"] = len(config.pixel_context)
+    return make_network(
+        network,
+        bands=len(spec.bands),
+        dates=fixed_number_of_dates(spec.dates),
+        classes={task: len(legend) for task, legend in spec.legends.items()},
+        **conditioned,
+        **config.sizes,
+    )
+
+
+def _check_patches(samples: xr.Dataset, network: str) -> None:
+    if not is_spatial(load_network(network)):
+        check_single_pixels(samples)
+    elif not set(PATCH_DIMS) <= set(samples["reflectance"].dims):
+        raise SampleError(
+            f"network {network!r} learns from patches, but these samples are single pixels. "
+            "Draw them with lulc_xr.extract_samples(..., patch=33) or another odd side."
+        )
 
 
 def _train(
@@ -106,7 +138,13 @@ def _train(
 ) -> dict[str, float]:
     """Train a network in place; the losses it ended with."""
     assert spec.scaling is not None
-    batches = SampleBatches(training, batch_size=config.batch_size, shuffle=True, seed=config.seed)
+    batches = SampleBatches(
+        training,
+        batch_size=config.batch_size,
+        shuffle=True,
+        seed=config.seed,
+        context=spec.context_scaling,
+    )
     epochs = config.epochs_of(len(batches))
     steps = epochs * len(batches)
     learner = Learner(
@@ -132,7 +170,10 @@ def _train(
     )
     judged = None
     if validation is not None:
-        judged = _loader(SampleBatches(validation, batch_size=1024, shuffle=False))
+        size = 32 if is_spatial(network) else 1024
+        judged = _loader(
+            SampleBatches(validation, batch_size=size, shuffle=False, context=spec.context_scaling)
+        )
     trainer.fit(learner, _loader(batches), judged)
     loss = float(trainer.callback_metrics["loss"])
     if not math.isfinite(loss):

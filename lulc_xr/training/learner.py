@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from lightning import pytorch as lightning
@@ -12,12 +13,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lulc_xr.core.model import Scaling
-from lulc_xr.models.registry import needs_fixed_dates
+from lulc_xr.models.registry import is_spatial, needs_fixed_dates
 from lulc_xr.samples.loader import Batch
 from lulc_xr.training.augment import augment_series, mix_samples
 from lulc_xr.training.config import TrainConfig
 
 _RISE = 0.2  # part of the steps in which the learning rate rises
+
+
+class Inputs(NamedTuple):
+    """What a network is called with: series, days, mask and context of a batch."""
+
+    series: Tensor
+    days: Tensor
+    mask: Tensor | None
+    context: Tensor | None
 
 
 class Learner(lightning.LightningModule):
@@ -54,18 +64,22 @@ class Learner(lightning.LightningModule):
         self.config = config
         self.steps = steps
         self._gaps = not needs_fixed_dates(network)
+        self._spatial = is_spatial(network)
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Loss of an augmented batch; None (no step) for one sample, which batch norm refuses."""
         if len(batch["weight"]) == 1:
             return None
         settings = self.config.augmentation
-        series, mask = self._scaled(batch)
-        series, mask = augment_series(series, mask, settings=settings, zero=-self.mean / self.std)
+        given = self.inputs(batch)
+        series, mask = given.series, given.mask
         share, partner = torch.ones(len(series)), torch.arange(len(series))
+        if not self._spatial:
+            zero = -self.mean / self.std
+            series, mask = augment_series(series, mask, settings=settings, zero=zero)
         if settings.mixup:
             series, mask, share, partner = mix_samples(series, mask, mixup=settings.mixup)
-        logits = self.network(series, batch["days"], mask)
+        logits = self(given._replace(series=series, mask=mask))
         smoothing = self.config.label_smoothing
         loss = (share * self._loss(logits, batch["labels"], batch["weight"], smoothing)).mean()
         if settings.mixup:
@@ -77,10 +91,9 @@ class Learner(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Loss of a batch as it is, without label smoothing."""
-        series, mask = self._scaled(batch)
-        logits = self.network(series, batch["days"], mask)
+        logits = self(self.inputs(batch))
         loss = self._loss(logits, batch["labels"], batch["weight"], smoothing=0.0).mean()
-        self.log("validation_loss", loss, prog_bar=True, batch_size=len(series))
+        self.log("validation_loss", loss, prog_bar=True, batch_size=len(batch["weight"]))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a learning rate that rises and falls over all steps."""
@@ -103,10 +116,22 @@ class Learner(lightning.LightningModule):
         progress = (step - rise) / max(1.0, self.steps - rise)
         return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 
-    def _scaled(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Scaled series with 0 where missing, and what was observed if the network knows gaps."""
-        series = (batch["series"] - self.mean) / self.std
-        return torch.nan_to_num(series, nan=0.0), batch["mask"] if self._gaps else None
+    def inputs(self, batch: Batch) -> Inputs:
+        """What the network sees of a batch: scaled, 0 where missing, mask if it knows gaps."""
+        series = batch["series"]
+        around = [1] * (series.ndim - 3)
+        if self._spatial and not self._gaps:
+            # As in prediction, where the engine puts 0 for pixels that were never clear.
+            series = series.nan_to_num(0.0)
+        series = (series - self.mean.view(-1, *around)) / self.std.view(-1, *around)
+        mask = batch["mask"] if self._gaps else None
+        return Inputs(series.nan_to_num(0.0), batch["days"], mask, batch["context"])
+
+    def forward(self, given: Inputs) -> dict[str, Tensor]:
+        """Logits of every task, (batch, class[, y, x])."""
+        context = () if given.context is None else (given.context,)
+        logits: dict[str, Tensor] = self.network(given.series, given.days, given.mask, *context)
+        return logits
 
     def _loss(
         self,
@@ -115,7 +140,10 @@ class Learner(lightning.LightningModule):
         weight: Tensor,
         smoothing: float,
     ) -> Tensor:
-        """Loss of each sample, shape (batch,): the sum over tasks, 0 where a label is missing."""
+        """Loss of each sample, shape (batch,): the sum over tasks, 0 where a label is missing.
+
+        The loss of a patch is the mean over its labelled pixels.
+        """
         total = torch.zeros_like(weight)
         for task, own in logits.items():
             known = labels[task] >= 0
@@ -126,5 +154,8 @@ class Learner(lightning.LightningModule):
                 label_smoothing=smoothing,
                 reduction="none",
             )
+            if loss.ndim > 1:
+                loss = (loss * known).sum((1, 2)) / known.sum((1, 2)).clamp_min(1)
+                known = known.any(2).any(1)
             total = total + loss * known * weight
         return total

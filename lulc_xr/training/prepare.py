@@ -9,10 +9,28 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lulc_xr.core.context_scaling import fit_context_scaling
+from lulc_xr.core.context_scaling import context_of_samples, fit_context_scaling
 from lulc_xr.core.errors import SampleError
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import ModelSpec, Scaling
+from lulc_xr.samples.assembly import PATCH_DIMS
+from lulc_xr.training.config import TrainConfig
+
+
+def choose_context(samples: xr.Dataset, config: TrainConfig) -> tuple[str, ...]:
+    """Names of the context variables of the model to be, those of the map last.
+
+    Raises
+    ------
+    SampleError
+        If the samples do not carry them.
+    """
+    if config.conditioning == "none":
+        return ()
+    names = config.context or tuple(context_of_samples(samples)[1])
+    chosen = (*(n for n in names if n not in config.pixel_context), *config.pixel_context)
+    context_of_samples(samples, chosen)
+    return chosen
 
 
 def split_fold(
@@ -60,8 +78,8 @@ def check_samples(samples: xr.Dataset, spec: ModelSpec, *, allow_missing_classes
     number = samples.sizes.get("sample", 0)
     if number < 2:
         raise SampleError(f"{number} samples to train on; expected at least 2 in every class.")
-    values = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
-    unseen = np.isnan(values).all(axis=(1, 2))
+    values = samples["reflectance"].transpose("sample", "time", "band", ...).to_numpy()
+    unseen = np.isnan(values).all(axis=tuple(range(1, values.ndim)))
     if unseen.any() or np.isinf(values).any():
         raise SampleError(
             f"{int(unseen.sum())} of {number} samples have no clear date, or reflectance is "
@@ -86,7 +104,10 @@ def count_classes(labels: xr.DataArray, legend: Legend) -> dict[str, int]:
 
 def check_gaps(samples: xr.Dataset, *, network: str) -> None:
     """Raise SampleError if samples have gaps in time, for a network that cannot see them."""
-    values = samples["reflectance"].transpose("sample", "time", "band").to_numpy()
+    series = samples["reflectance"].transpose("sample", "time", "band", ...)
+    # Around it a patch may reach beyond the cube, or over pixels that were never clear.
+    middle = {dim: n // 2 for dim, n in series.sizes.items() if dim in PATCH_DIMS}
+    values = series.isel(middle).to_numpy()
     gaps = np.isnan(values).any(axis=(1, 2))
     if gaps.any():
         raise SampleError(

@@ -18,7 +18,7 @@ from lulc_xr.core.probability import entropy
 from lulc_xr.cube.store import open_cube, write_cube
 from lulc_xr.prediction.classify import classify
 from lulc_xr.testing import landscape
-from tests.predictors import LEGEND, Giving, Ratio, WindowMean, make_spec
+from tests.predictors import LEGEND, CellMean, Giving, Ratio, WindowMean, make_spec
 
 OUTPUTS = ("land_cover", "entropy", "probability")
 NAMES = ("land_cover", "land_cover_entropy", "land_cover_probability")
@@ -160,6 +160,27 @@ def test_every_pixel_is_predicted_exactly_once(y, x, shard, chunk, threads):
     # Classes and entropy, computed together, share the pass of the model.
     dask.compute(maps, scheduler="threads" if threads else "synchronous")
     assert (counts == 1).all()
+
+
+@given(cases(), st.integers(2, 9))
+@settings(max_examples=15)
+def test_cells_of_pooled_pixels_are_the_same_in_any_chunking(case, stride):
+    cube, chunks, model, shard, scheduler = case
+    # A cell reaches no farther than its side.
+    model = CellMean(halo=stride, stride=stride, dates=model.spec.dates)
+    expected = whole(cube, model)
+    for given_cube in (cube, cube.chunk(chunks)):
+        maps = classify(given_cube, model, outputs=OUTPUTS, shard=shard)
+        assert_same(maps.compute(scheduler=scheduler), expected)
+
+
+def test_blocks_that_begin_anywhere_would_show():
+    # The law above can fail: cells of blocks that begin anywhere are other cells.
+    cube = landscape(y=40, x=40, time=12, bands=("red", "nir"), classes=3, seed=2)
+    honest, hiding = CellMean(halo=4, stride=4), CellMean(halo=5, stride=1)
+    hiding.pool = honest.pool
+    maps = classify(cube, hiding, outputs=OUTPUTS, shard=15).compute(scheduler="synchronous")
+    assert (maps["land_cover_entropy"].values[0] != whole(cube, honest)["land_cover_entropy"]).any()
 
 
 def test_patches_with_halo_inside_a_block_do_not_show():

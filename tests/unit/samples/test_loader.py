@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from lulc_xr.core.context_scaling import fit_context_scaling
 from lulc_xr.core.dates import RawDates
 from lulc_xr.core.errors import LegendError, SampleError
 from lulc_xr.samples.extract import extract_samples
@@ -55,9 +56,12 @@ def test_a_batch_holds_what_the_samples_hold(samples) -> None:
     np.testing.assert_array_equal(batch["days"], np.tile(some.day, (105, 1)))
     expected = np.where(some.land_cover == 255, -1, some.land_cover.astype(int))
     np.testing.assert_array_equal(batch["labels"]["land_cover"], expected)
-    assert {k: v.dtype for k, v in batch.items() if k != "labels"} == {
-        "series": torch.float32, "mask": torch.bool, "days": torch.int32, "weight": torch.float32,
+    assert {k: v.dtype for k, v in batch.items() if isinstance(v, torch.Tensor)} == {
+        "series": torch.float32, "mask": torch.bool, "days": torch.int32,
+        "weight": torch.float32, "index": torch.int64,
     }  # fmt: skip
+    assert batch["context"] is None
+    assert not batch["targets"]
 
 
 def test_workers_share_an_epoch(samples) -> None:
@@ -86,3 +90,37 @@ def test_what_cannot_be_batched_is_refused(samples) -> None:
         SampleBatches(samples, batch_size=0)
     with pytest.raises(LegendError, match="labels outside legend 'landscape': 77"):
         SampleBatches(samples.assign(land_cover=samples.land_cover.copy(data=np.full(105, 77))))
+
+
+def test_patches_carry_labels_only_where_they_hold() -> None:
+    cube = landscape(y=64, x=64)
+    drawn = extract_samples(cube, points(cube, per_class=4), patch=5, tolerance=1)
+    (batch,) = SampleBatches(drawn, batch_size=50, shuffle=False)
+    assert batch["series"].shape == (20, 12, 10, 5, 5)
+    assert batch["mask"].shape == (20, 12, 5, 5)
+    held = drawn["labelled"].values == 1
+    expected = np.where(held, drawn["land_cover"].values[:, None, None].astype(int), -1)
+    np.testing.assert_array_equal(batch["labels"]["land_cover"], expected)
+    (middle,) = SampleBatches(drawn.drop_vars("labelled"), batch_size=50, shuffle=False)
+    known = middle["labels"]["land_cover"] >= 0
+    assert known[:, 2, 2].all()
+    assert known.sum() == 20
+
+
+def test_batches_carry_scaled_context_and_targets() -> None:
+    cube = landscape(y=64, x=64)
+    drawn = extract_samples(cube, points(cube, per_class=4))
+    number = np.arange(drawn.sizes["sample"], dtype=np.float32)
+    raw = np.stack([number, 100 + 3 * number], axis=1)
+    drawn["bioclim"] = (("sample", "bioclim_variable"), raw)
+    drawn["bioclim_variable"] = ["bio01", "elevation"]
+    drawn["elevation"] = ("sample", raw[:, 1])
+    scaling = fit_context_scaling(drawn)
+    made = list(SampleBatches(drawn, batch_size=8, context=scaling, regressions=["elevation"]))
+    order = torch.cat([batch["index"] for batch in made])
+    context = torch.cat([batch["context"] for batch in made])
+    np.testing.assert_allclose(context, scaling.scale(raw.T).T[order], rtol=1e-6)
+    targets = torch.cat([batch["targets"]["elevation"] for batch in made])
+    np.testing.assert_array_equal(targets, raw[order, 1])
+    with pytest.raises(SampleError, match="elevatoin"):
+        SampleBatches(drawn, regressions=["elevatoin"])
