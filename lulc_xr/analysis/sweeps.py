@@ -102,10 +102,9 @@ def summarise(table: pd.DataFrame, *, reference: str, level: float = 0.95) -> pd
 def _whole(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of seeds that have every fold."""
     good = table[table["error"] == ""]
-    wanted = table.groupby("folds")["fold"].nunique()
     group = ["folds", "budget", "method", "seed"]
-    there = good.groupby(group)["fold"].nunique().rename("_there").reset_index()
-    complete = there[there["_there"] == there["folds"].map(wanted)]
+    counted = good.groupby(group).agg(there=("fold", "nunique"), wanted=("test_folds", "first"))
+    complete = counted[counted["there"] == counted["wanted"]].reset_index()
     return good.merge(complete[group], on=group, how="inner")
 
 

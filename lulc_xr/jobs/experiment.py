@@ -11,6 +11,7 @@ from typing import Any
 
 from lulc_xr.core.errors import ExperimentError, name_unknown
 from lulc_xr.samples.folds import METHODS
+from lulc_xr.training.config import CONDITIONINGS, TrainConfig
 
 ALL = "all"
 """The budget that takes every label."""
@@ -21,7 +22,6 @@ STORED = "stored"
 BASELINES = ("extra_trees", "lightgbm", "logistic", "random_forest")
 """Methods of scikit-learn and LightGBM, by the names of experiments."""
 
-CONDITIONINGS = ("none", "embedding", "cbn", "mcbn")
 FEATURES = "features"
 """How a baseline takes context: as columns beside the series."""
 
@@ -93,8 +93,8 @@ class Method:
     sizes : mapping
         Sizes of the network, or arguments of the baseline.
     train : mapping
-        Settings of :class:`lulc_xr.TrainConfig`, such as ``context``. A baseline takes the
-        context of it.
+        Settings of :class:`lulc_xr.TrainConfig`, such as ``context`` (by default all
+        that the samples carry). A baseline takes the context alone.
     settings : mapping
         Settings of the learning method.
     """
@@ -111,7 +111,7 @@ class Method:
 
     def __post_init__(self) -> None:
         baseline = self.network in BASELINES
-        known = ("none", FEATURES) if baseline else CONDITIONINGS
+        known: tuple[str, ...] = ("none", FEATURES) if baseline else CONDITIONINGS
         if self.conditioning not in known:
             raise ExperimentError(
                 name_unknown(f"conditioning of {self.network}", self.conditioning, known)
@@ -127,16 +127,30 @@ class Method:
                     f"method {self.name!r} sets {key!r} in its table 'train'. The experiment "
                     "deals seeds, folds and conditioning itself: leave it out there."
                 )
-        if self.conditioning != "none" and not self.train.get("context"):
-            raise ExperimentError(
-                f"method {self.name!r} has conditioning {self.conditioning!r} and no context. "
-                'Name its variables: train.context = ["bio01", "bio12"].'
-            )
         if self.settings and self.learning == SUPERVISED:
             raise ExperimentError(
                 f"method {self.name!r} is supervised and has settings "
                 f"{', '.join(self.settings)}; they belong to another learning method."
             )
+        if not baseline:
+            self.config(seed=0)
+
+    def config(self, *, seed: int) -> TrainConfig:
+        """Settings of its training.
+
+        Classes that the labels of a run lack are allowed: where a region is left out or labels
+        are few, there are some, and the scores say so.
+        """
+        given = {"allow_missing_classes": True, **self.train, "seed": seed}
+        if self.sizes:
+            given["sizes"] = {**given.get("sizes", {}), **self.sizes}
+        if self.conditioning == "none":
+            # What holds for all methods may name a context that this one does not take.
+            for name in ("context", "pixel_context", "faithful"):
+                given.pop(name, None)
+        else:
+            given["conditioning"] = self.conditioning
+        return TrainConfig.from_dict(given)
 
     @property
     def is_baseline(self) -> bool:

@@ -63,7 +63,9 @@ def find_stores(experiment: Experiment) -> dict[str, Store]:
                 raise ExperimentError(name_unknown(f"task of samples {name!r}", task, known))
         if name == first and experiment.region and experiment.region not in samples:
             raise ExperimentError(
-                name_unknown(f"variable of samples {name!r}", experiment.region, samples.data_vars)
+                name_unknown(
+                    f"variable of samples {name!r}", experiment.region, map(str, samples.data_vars)
+                )
             )
         like = "" if name == first else str(experiment.samples[first].resolve())
         made[name] = Store(path=str(path.resolve()), digest=samples_digest(samples), like=like)
@@ -151,7 +153,9 @@ def samples_digest(samples: xr.Dataset) -> str:
     for name in sorted(map(str, samples.variables)):
         variable = samples.variables[name]
         values = variable.to_numpy()
-        if values.dtype.kind not in "biufM":
+        if values.dtype.kind in "mM":
+            values = values.view(np.int64)
+        elif values.dtype.kind not in "biuf":
             values = np.frombuffer("\0".join(map(str, values.ravel())).encode() or b"\0", np.uint8)
         attrs = json.dumps(variable.attrs, sort_keys=True, default=str)
         digest.update(f"{name} {variable.dims} {variable.shape} {values.dtype} {attrs}".encode())

@@ -10,14 +10,12 @@ from typing import Any
 from lulc_xr.core.errors import ExperimentError, StoreError, name_unknown
 from lulc_xr.jobs.experiment import (
     ALL,
-    BASELINES,
     SUPERVISED,
     Experiment,
     FoldScheme,
     expand_methods,
 )
 from lulc_xr.jobs.toml_tables import converted, read_table, read_tables
-from lulc_xr.training.config import TrainConfig
 
 _HINT = "In the experiment {path!r}; its keys are listed in examples/methods/experiments.md"
 _TOP = {
@@ -142,11 +140,4 @@ def _method(
     given.setdefault("tasks", ("+".join(tasks),))
     given.setdefault("samples", samples[:1])
     given["train"] = {**common, **given.get("train", {})}
-    if not set(given["network"]) <= set(BASELINES):
-        check_settings(given["train"])
     return given
-
-
-def check_settings(train: Mapping[str, Any]) -> None:
-    """Raise ModelError unless these are settings of a training."""
-    TrainConfig.from_dict({k: v for k, v in train.items() if k != "conditioning"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import time
 import traceback
 import warnings
@@ -13,17 +15,24 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.analysis.accuracy import accuracy
+from lulc_xr.core.context_scaling import context_of_samples
+from lulc_xr.core.errors import ExperimentError
 from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.jobs.baselines import fit_baseline
-from lulc_xr.jobs.experiment import ALL, Method
+from lulc_xr.jobs.experiment import ALL, FEATURES, SUPERVISED, Method
 from lulc_xr.jobs.experiment_data import load_store
 from lulc_xr.jobs.experiment_runs import Run
 from lulc_xr.samples.budgets import draw_labels
-from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.fit import fit
 
 EVERYWHERE = ""
 """Region of counts over all test samples."""
+
+_CLASSES = {
+    "mean_teacher": "MeanTeacher",
+    "fixmatch": "FixMatch",
+    "self_training": "SelfTraining",
+}
 
 _SEEDS_PER_RUN = 4096
 """Folds of one seed get initial weights of their own: seed * this + fold."""
@@ -152,27 +161,41 @@ def _predict(
 ) -> dict[str, NDArray[np.uint8]]:
     """Class ids (sample,) of the test samples, by task."""
     labelled = samples.isel(sample=deal.labelled)
-    conditioned = method.conditioning != "none"
     if method.is_baseline:
-        context = method.train.get("context", ()) if conditioned else ()
+        context = None
+        if method.conditioning == FEATURES:
+            context = method.train.get("context") or context_of_samples(samples)[1]
         return {
             task: fit_baseline(
-                method.network, labelled, test, task=task, context=context, seed=seed,
+                method.network,
+                labelled,
+                test,
+                task=task,
+                context=context or (),
+                seed=seed,
                 sizes=method.sizes,
             )
             for task in method.tasks
-        }  # fmt: skip
-    settings = {"allow_missing_classes": True, **method.train}
-    if method.sizes:
-        settings["sizes"] = {**settings.get("sizes", {}), **method.sizes}
-    if conditioned:
-        settings["conditioning"] = method.conditioning
-    else:
-        settings.pop("context", None)
-    config = TrainConfig.from_dict({**settings, "seed": seed})
-    classifier = fit(labelled, method.network, config=config)
+        }
+    more: dict[str, Any] = {}
+    if method.learning != SUPERVISED:
+        more = {
+            "method": _learning(method),
+            "unlabelled": _without_labels(samples.isel(sample=deal.unlabelled), method.tasks),
+        }
+    classifier = fit(labelled, method.network, config=method.config(seed=seed), **more)
     found = classifier.predict(test)
     return {task: found[task].to_numpy() for task in method.tasks}
+
+
+def _learning(method: Method) -> Any:
+    """Settings of a learning method that uses unlabelled samples."""
+    if "method" not in inspect.signature(fit).parameters:
+        raise ExperimentError(
+            f"learning {method.learning!r} is not known to fit of this version; 'supervised' is."
+        )
+    methods = importlib.import_module("lulc_xr.training.methods")
+    return getattr(methods, _CLASSES[method.learning])(**method.settings)
 
 
 def _only_tasks(samples: xr.Dataset, tasks: tuple[str, ...]) -> xr.Dataset:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import version
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lulc_xr.analysis.sweeps import summarise
@@ -17,6 +19,7 @@ from lulc_xr.jobs.experiment_svg import color_of, draw_curves, draw_interval
 
 _NOTHING = "–"
 _MACRO, _OVERALL, _F1 = "macro_f1", "overall_accuracy", "f1"
+Row = Mapping[Any, Any]
 _TITLES = {_MACRO: "macro F1", _OVERALL: "overall accuracy", _F1: "F1"}
 
 
@@ -63,7 +66,7 @@ def _headline(experiment: Experiment, table: pd.DataFrame) -> str:
     hours = ended["seconds"].sum() / 3600
     spent = f"{hours:.1f} h" if hours > 1.5 else f"{60 * hours:.0f} min"
     facts = {
-        "runs ended": f"{len(ended) - failed}",
+        "runs done": f"{len(ended) - failed}",
         "failed": f"{failed}",
         "methods": f"{len(experiment.methods)}",
         "seeds": f"{len(experiment.seeds)}",
@@ -91,14 +94,15 @@ def _of_folds(
     if len(budgets) > 1:
         ordered = sorted((b for b in budgets if b != ALL), key=int) + [ALL] * (ALL in budgets)
         sections.append(_curves(overall, ordered, colors))
-    for budget in budgets:
+    for number, budget in enumerate(budgets, 1):
+        last = number == len(budgets)
         some = _part(part, budget=budget)
         runs = _part(table[table["error"] == ""], folds=scheme, budget=budget, task=task)
         said = "all labels" if budget == ALL else f"{budget} labels per class"
         sections.append(f"<h3>{said}</h3>")
         sections.append(_overview(experiment, _part(overall, budget=budget), runs, colors))
-        sections.append(_folded("Per class (F1)", _matrix(experiment, some, by="class")))
-        sections.append(_folded("Per region", _regions(experiment, some)))
+        sections.append(_folded("Per class", _matrix(experiment, some, by="class"), shown=last))
+        sections.append(_folded("Per region", _regions(experiment, some), shown=last))
     return f"<section>{''.join(sections)}</section>"
 
 
@@ -109,27 +113,28 @@ def _overview(
     colors: Mapping[str, str],
 ) -> str:
     """One row per method: scores, difference from the reference, an interval drawn."""
-    scores = {s: _part(overall, score=s).set_index("method") for s in (_MACRO, _OVERALL)}
-    macro = scores[_MACRO]
-    if macro.empty:
+    macro, whole = (_rows(_part(overall, score=s), "method") for s in (_MACRO, _OVERALL))
+    if not macro:
         return "<p>No seed has all its folds yet.</p>"
-    spread = macro["interval"].fillna(0)
-    low, high = float((macro["mean"] - spread).min()), float((macro["mean"] + spread).max())
+    spread = {name: np.nan_to_num(row["interval"]) for name, row in macro.items()}
+    low = float(np.nanmin([row["mean"] - spread[name] for name, row in macro.items()]))
+    high = float(np.nanmax([row["mean"] + spread[name] for name, row in macro.items()]))
     margin = max(0.005, 0.08 * (high - low))
-    reference = float(macro["mean"].get(experiment.reference, math.nan))
+    low, high = max(0.0, low - margin), min(1.0, high + margin)
+    reference = macro[experiment.reference]["mean"] if experiment.reference in macro else math.nan
     once = runs.drop_duplicates("run")
     seconds, labelled = (once.groupby("method")[k].mean() for k in ("seconds", "labelled"))
     rows = []
     for method in experiment.methods:
         name = method.name
-        if name not in macro.index:
+        if name not in macro:
             continue
-        row, all_classes = macro.loc[name], scores[_OVERALL].loc[name]
+        row = macro[name]
         drawn = draw_interval(
             row["mean"],
             row["interval"],
-            low=low - margin,
-            high=high + margin,
+            low=low,
+            high=high,
             reference=reference,
             color=colors[name],
         )
@@ -137,30 +142,27 @@ def _overview(
         gain = '<td class="dim">reference</td><td></td>' if own else _gain(row)
         rows.append(
             f"<tr{' class=own' if own else ''}><th>{_dot(colors[name])}{escape(name)}</th>"
-            f"<td>{_value(row)}</td><td>{drawn}</td>{gain}<td>{_value(all_classes)}</td>"
+            f"<td>{_value(row)}</td><td>{drawn}</td>{gain}<td>{_value(whole[name])}</td>"
             f'<td class="dim">{int(row["seeds"])}</td>'
             f'<td class="dim">{labelled[name]:.0f}</td>'
             f'<td class="dim">{seconds[name]:.1f} s</td></tr>'
         )
     return (
         '<div class="wide"><table><thead><tr><th>method</th><th>macro F1</th>'
-        f'<th class="scale"><span>{low - margin:.3f}</span><span>{high + margin:.3f}</span></th>'
+        f'<th class="scale"><span>{low:.3f}</span><span>{high:.3f}</span></th>'
         "<th>difference</th><th>folds better</th><th>overall accuracy</th><th>seeds</th>"
         f"<th>labels</th><th>a run</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
 def _curves(overall: pd.DataFrame, budgets: Sequence[str], colors: Mapping[str, str]) -> str:
-    macro = _part(overall, score=_MACRO).set_index(["method", "budget"])
-    names = [name for name in colors if name in macro.index.get_level_values(0)]
-    curves = {
-        name: [
-            (float(macro["mean"].get((name, b), math.nan)),
-             float(macro["interval"].get((name, b), math.nan)))
-            for b in budgets
-        ]
-        for name in names
-    }  # fmt: skip
+    macro = {
+        (row["method"], row["budget"]): (row["mean"], row["interval"])
+        for row in _part(overall, score=_MACRO).to_dict("records")
+    }
+    names = [name for name in colors if any(name == key[0] for key in macro)]
+    unknown = (math.nan, math.nan)
+    curves = {name: [macro.get((name, b), unknown) for b in budgets] for name in names}
     keys = "".join(f"<span>{_dot(colors[name])}{escape(name)}</span>" for name in names)
     drawn = draw_curves(curves, budgets=budgets, colors=colors, label="macro F1")
     return f'<figure>{drawn}<figcaption class="keys">{keys}</figcaption></figure>'
@@ -173,13 +175,13 @@ def _matrix(experiment: Experiment, part: pd.DataFrame, *, by: str, score: str =
     if some.empty:
         return ""
     columns = list(dict.fromkeys(some[by]))
-    cells = some.set_index(["method", by])
+    cells = {(row["method"], row[by]): row for row in some.to_dict("records")}
     head = "".join(f"<th>{escape(_words(name))}</th>" for name in columns)
     rows = []
     for method in experiment.methods:
         found = [
-            _heat(cells.loc[(method.name, name)], own=method.name == experiment.reference)
-            if (method.name, name) in cells.index
+            _heat(cells[method.name, name], own=method.name == experiment.reference)
+            if (method.name, name) in cells
             else f"<td>{_NOTHING}</td>"
             for name in columns
         ]
@@ -196,7 +198,7 @@ def _regions(experiment: Experiment, part: pd.DataFrame) -> str:
     )
 
 
-def _heat(row: pd.Series[float], *, own: bool) -> str:
+def _heat(row: Row, *, own: bool) -> str:
     mean = float(row["mean"])
     if math.isnan(mean):
         return f"<td>{_NOTHING}</td>"
@@ -204,14 +206,14 @@ def _heat(row: pd.Series[float], *, own: bool) -> str:
     return f'<td style="--v:{max(0.0, min(1.0, mean)):.3f}">{mean:.3f}{difference}</td>'
 
 
-def _gain(row: pd.Series[float]) -> str:
+def _gain(row: Row) -> str:
     if math.isnan(row["difference"]):
         return f"<td>{_NOTHING}</td><td></td>"
     better = f"{int(row['folds_better'])} of {int(row['folds_compared'])}"
     return f'<td>{_signed(row, wide=True)}</td><td class="dim">{better}</td>'
 
 
-def _signed(row: pd.Series[float], *, wide: bool = False) -> str:
+def _signed(row: Row, *, wide: bool = False) -> str:
     """A difference with its sign; coloured and starred if its interval leaves out zero."""
     mean, spread = float(row["difference"]), float(row["difference_interval"])
     if math.isnan(mean):
@@ -223,7 +225,7 @@ def _signed(row: pd.Series[float], *, wide: bool = False) -> str:
     return f'<span class="{kind}">{text}{around}{"*" if clear else ""}</span>'
 
 
-def _value(row: pd.Series[float]) -> str:
+def _value(row: Row) -> str:
     spread = row["interval"]
     around = "" if math.isnan(spread) else f' <span class="dim">± {spread:.3f}</span>'
     return f"{row['mean']:.3f}{around}"
@@ -234,10 +236,10 @@ def _failures(table: pd.DataFrame) -> str:
     if failed.empty:
         return ""
     rows = "".join(
-        f"<tr><th>{escape(row.method)}</th><td>{escape(row.budget)}</td>"
-        f"<td>{escape(row.folds)} {row.fold}</td><td>{row.seed}</td>"
-        f'<td class="text">{escape(row.error)}</td></tr>'
-        for row in failed.itertuples()
+        f"<tr><th>{escape(row['method'])}</th><td>{escape(row['budget'])}</td>"
+        f"<td>{escape(row['folds'])} {row['fold']}</td><td>{row['seed']}</td>"
+        f'<td class="text">{escape(row["error"])}</td></tr>'
+        for row in failed.to_dict("records")
     )
     return (
         f"<section><h2>Failed runs</h2><p>They are in no figure above, and neither is the rest of "
@@ -265,10 +267,17 @@ def _reading(experiment: Experiment) -> str:
     )
 
 
-def _folded(title: str, content: str) -> str:
+def _folded(title: str, content: str, *, shown: bool) -> str:
     if not content:
         return ""
-    return f"<details open><summary>{escape(title)}</summary>{content}</details>"
+    return (
+        f"<details{' open' if shown else ''}><summary>{escape(title)}</summary>{content}</details>"
+    )
+
+
+def _rows(frame: pd.DataFrame, name: str) -> dict[str, Row]:
+    """Rows by the value of one column."""
+    return {str(row[name]): row for row in frame.to_dict("records")}
 
 
 def _part(frame: pd.DataFrame, **wanted: str) -> pd.DataFrame:

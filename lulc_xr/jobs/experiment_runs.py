@@ -39,6 +39,8 @@ class Run:
         Task whose classes the labels are drawn from.
     region : str or None
         Variable over which scores are told apart.
+    test_folds : int
+        Folds that are tested in all; a seed is judged once it has them.
     """
 
     method: Method
@@ -50,6 +52,7 @@ class Run:
     first: Store
     task: str
     region: str | None
+    test_folds: int
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as JSON-able values."""
@@ -83,6 +86,7 @@ class Run:
             "budget": str(self.budget),
             "folds": self.scheme.name,
             "fold": self.fold,
+            "test_folds": self.test_folds,
             "seed": self.seed,
         }
 
@@ -92,6 +96,7 @@ def plan_runs(
 ) -> list[Run]:
     """All runs: seeds outermost, so that an interrupted experiment has whole comparisons."""
     first = next(iter(stores.values()))
+    tested = {s.name: tested_folds(s, folds[s.name]) for s in experiment.folds}
     return [
         Run(
             method=method,
@@ -103,10 +108,11 @@ def plan_runs(
             first=first,
             task=experiment.task,
             region=experiment.region,
+            test_folds=len(tested[scheme.name]),
         )
         for seed in experiment.seeds
         for scheme in experiment.folds
-        for fold in tested_folds(scheme, folds[scheme.name])
+        for fold in tested[scheme.name]
         for budget in experiment.budgets
         for method in experiment.methods
     ]

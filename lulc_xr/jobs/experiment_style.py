@@ -39,6 +39,9 @@ td svg{display:block;margin-left:auto}
 figure{margin:14px 0 0}
 .keys{display:flex;flex-wrap:wrap;gap:4px 20px;padding-left:52px;font-size:14px}
 .heat td{background:rgba(var(--heat),calc(var(--v,0)*var(--v,0)*.5))}
+.heat{width:auto}
+.heat th:first-child{min-width:190px}
+.heat td{min-width:92px}
 .heat th{white-space:normal;max-width:110px}
 .heat small{display:block;line-height:1.1;font-size:11px}
 .gain{color:var(--gain)}.loss{color:var(--loss)}.same{color:var(--dim)}

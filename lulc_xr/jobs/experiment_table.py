@@ -14,6 +14,11 @@ from lulc_xr.analysis.confusion import NOT_MAPPED
 from lulc_xr.core.legend import Legend
 from lulc_xr.jobs.experiment_runs import Run
 
+_COLUMNS = (
+    "run", "method", "network", "conditioning", "learning", "samples", "tasks", "budget", "folds",
+    "fold", "test_folds", "seed", "labelled", "unlabelled", "seconds", "error", "task", "region",
+    "class",
+)  # fmt: skip
 _NUMBERS = (
     "n", "mapped", "hits", "overall_accuracy", "macro_f1", "users_accuracy", "producers_accuracy",
     "f1",
@@ -34,18 +39,15 @@ def make_table(runs: Sequence[Run], records: Mapping[str, Mapping[str, Any]]) ->
     -------
     pandas.DataFrame
         What the run is (`run`, `method`, `network`, `conditioning`, `learning`, `samples`,
-        `tasks`, `budget`, `folds`, `fold`, `seed`), `labelled` and `unlabelled` samples,
-        `seconds`, `error`; `task`, `region` (empty: all), `class` (empty: all); `n` test labels,
-        `mapped` predictions and `hits`; `overall_accuracy` and `macro_f1` where class is empty,
-        `users_accuracy`, `producers_accuracy` and `f1` elsewhere. A failed run has one row
-        with its error.
+        `tasks`, `budget`, `folds`, `fold` of `test_folds`, `seed`), `labelled` and
+        `unlabelled` samples, `seconds`, `error`; `task`, `region` (empty: all), `class` (empty:
+        all); `n` test labels, `mapped` predictions and `hits`; `overall_accuracy` and
+        `macro_f1` where class is empty, `users_accuracy`, `producers_accuracy` and `f1`
+        elsewhere. A failed run has one row with its error.
     """
     rows = [row for run in runs if run.key in records for row in _rows(run, records[run.key])]
-    table = pd.DataFrame(rows)
-    for name in _NUMBERS:
-        if name not in table:
-            table[name] = np.nan
-    return table.astype(dict.fromkeys(_NUMBERS, np.float64))
+    table = pd.DataFrame(rows, columns=[*_COLUMNS, *_NUMBERS])
+    return table.astype(dict.fromkeys((*_NUMBERS, "seconds"), np.float64))
 
 
 def _rows(run: Run, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -72,7 +74,7 @@ def _scores(counts: Any, names: Sequence[str]) -> Iterator[tuple[str, dict[str, 
         dims=("predicted", "reference"),
         coords={"predicted": [*names, NOT_MAPPED], "reference": list(names)},
     )
-    result = Accuracy(counts=values, legend=Legend.from_names("classes", names))
+    result = Accuracy(counts=values, legend=Legend.from_names("classes", list(names)))
     hits = np.diagonal(values.values[:-1])
     yield (
         "",
@@ -85,5 +87,6 @@ def _scores(counts: Any, names: Sequence[str]) -> Iterator[tuple[str, dict[str, 
         },
     )
     by_class = result.to_dataframe().rename(columns={"support": "n"})
-    for position, (name, row) in enumerate(by_class.iterrows()):
-        yield str(name), {**row.to_dict(), "hits": float(hits[position])}
+    for position, (name, row) in enumerate(by_class.to_dict("index").items()):
+        scores = {str(key): float(value) for key, value in row.items()}
+        yield str(name), {**scores, "hits": float(hits[position])}

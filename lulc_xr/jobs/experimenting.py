@@ -167,10 +167,10 @@ def _results(runs: list[Run], folds: Folds, client: Client | None) -> Iterator[t
             yield run, execute(run, folds[run.scheme.name])
         return
     waiting = iter(runs)
-    of: dict[Future, Run] = {}
+    of: dict[Future[Record], Run] = {}
     threads = max(1, sum(client.nthreads().values()))
 
-    def submit() -> Future | None:
+    def submit() -> Future[Record] | None:
         run = next(waiting, None)
         if run is None:
             return None
@@ -188,7 +188,7 @@ def _results(runs: list[Run], folds: Folds, client: Client | None) -> Iterator[t
             ended.add(following)
 
 
-def _record_of(run: Run, future: Future) -> Record:
+def _record_of(run: Run, future: Future[Record]) -> Record:
     """What a worker gave; a worker that died under a run is an error of that run."""
     if future.status == "finished":
         return dict(future.result())
