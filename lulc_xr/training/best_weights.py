@@ -18,6 +18,8 @@ class BestWeights(Callback):
         The lowest validation loss so far.
     epoch : int
         Its epoch, 0-based; -1 before the first.
+    losses : dict of str to float
+        The losses of each task then, as ``validation_loss/<task>``.
     state : dict of str to Tensor
         State of the module then.
     """
@@ -25,6 +27,7 @@ class BestWeights(Callback):
     def __init__(self) -> None:
         self.loss = float("inf")
         self.epoch = -1
+        self.losses: dict[str, float] = {}
         self.state: dict[str, Tensor] = {}
         self._candidate: dict[str, Tensor] = {}
 
@@ -40,4 +43,6 @@ class BestWeights(Callback):
         """Keep the copy if it did better than all before; the loss is known only now."""
         loss = float(trainer.callback_metrics["validation_loss"])
         if loss < self.loss:
+            metrics = trainer.callback_metrics.items()
+            self.losses = {n: float(v) for n, v in metrics if n.startswith("validation_loss/")}
             self.loss, self.epoch, self.state = loss, trainer.current_epoch, self._candidate

@@ -27,6 +27,7 @@ from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.loader import Batch, SampleBatches
 from lulc_xr.training.best_weights import BestWeights
 from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.faults import check_context, count_unlabelled, name_samples
 from lulc_xr.training.learner import Learner
 from lulc_xr.training.prepare import (
     check_gaps,
@@ -37,6 +38,7 @@ from lulc_xr.training.prepare import (
     weigh_classes,
     with_scaling,
 )
+from lulc_xr.training.regressions import keep_heads, scale_targets, with_targets
 
 _PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
@@ -82,10 +84,23 @@ def fit(
     ('tempcnn', 40)
     """
     config = config or TrainConfig()
-    _check_patches(samples, network)
+    _check_patches(samples, network, config)
+    samples = with_targets(samples, config.regressions)
     training, validation = split_fold(samples, validation_fold=config.validation_fold)
     spec = ModelSpec.from_samples(samples, context=choose_context(samples, config))
     check_samples(training, spec, allow_missing_classes=config.allow_missing_classes)
+    check_context(samples, spec.context)
+    if validation is not None and count_unlabelled(validation) == validation.sizes["sample"]:
+        raise SampleError(
+            f"no sample of validation_fold {config.validation_fold} has a label to judge by. "
+            "Choose another fold."
+        )
+    if nothing := count_unlabelled(training):
+        warnings.warn(
+            f"{nothing} of {training.sizes['sample']} training samples have no label of any task "
+            "and teach the classes nothing.",
+            stacklevel=2,
+        )
     if needs_fixed_dates(load_network(network)):
         check_gaps(samples, network=network)
     spec = with_scaling(spec, training)
@@ -97,6 +112,9 @@ def fit(
             stride=int(getattr(module, "stride", 1)),
         )
         scores = _train(module, spec, training, validation, config)
+        if config.regressions:
+            without = build_network(network, spec, replace(config, regressions=()))
+            module = keep_heads(without, module, name=network)
     provenance = _provenance(config, training, validation, spec, scores)
     return Classifier(module, name=network, spec=spec, provenance=provenance)
 
@@ -113,15 +131,22 @@ def build_network(network: str, spec: ModelSpec, config: TrainConfig) -> torch.n
         network,
         bands=len(spec.bands),
         dates=fixed_number_of_dates(spec.dates),
-        classes={task: len(legend) for task, legend in spec.legends.items()},
+        classes={task: len(legend) for task, legend in spec.legends.items()}
+        | dict.fromkeys(config.regressions, 1),
         **conditioned,
         **config.sizes,
     )
 
 
-def _check_patches(samples: xr.Dataset, network: str) -> None:
+def _check_patches(samples: xr.Dataset, network: str, config: TrainConfig) -> None:
     if not is_spatial(load_network(network)):
         check_single_pixels(samples)
+        if config.loss.spatial:
+            raise ModelError(
+                f"{config.loss} asks for neighbouring pixels (tolerance, image_level or "
+                f"total_variation), which network {network!r} does not see. Leave them at 0, or "
+                "choose a network of patches, such as 'unet'."
+            )
     elif not set(PATCH_DIMS) <= set(samples["reflectance"].dims):
         raise SampleError(
             f"network {network!r} learns from patches, but these samples are single pixels. "
@@ -144,15 +169,20 @@ def _train(
         shuffle=True,
         seed=config.seed,
         context=spec.context_scaling,
+        regressions=config.regressions,
     )
     epochs = config.epochs_of(len(batches))
     steps = epochs * len(batches)
     learner = Learner(
         network,
         scaling=spec.scaling,
-        class_weights=weigh_classes(training, spec, balanced=config.class_weights == "balanced"),
+        class_weights=weigh_classes(
+            training, spec, rule=config.class_rule, beta=config.loss.effective_beta
+        ),
         config=config,
         steps=steps,
+        targets=scale_targets(training, config.regressions),
+        names=name_samples(training),
     )
     best = BestWeights()
     trainer = lightning.Trainer(
@@ -172,7 +202,13 @@ def _train(
     if validation is not None:
         size = 32 if is_spatial(network) else 1024
         judged = _loader(
-            SampleBatches(validation, batch_size=size, shuffle=False, context=spec.context_scaling)
+            SampleBatches(
+                validation,
+                batch_size=size,
+                shuffle=False,
+                context=spec.context_scaling,
+                regressions=config.regressions,
+            )
         )
     trainer.fit(learner, _loader(batches), judged)
     loss = float(trainer.callback_metrics["loss"])
@@ -183,10 +219,13 @@ def _train(
         )
     scores = {"training_loss": loss, "epochs": float(trainer.current_epoch)}
     if validation is not None:
-        scores["validation_loss"] = best.loss
+        scores |= {"validation_loss": best.loss, **best.losses}
     if config.patience is not None:
         learner.load_state_dict(best.state)
         scores["best_epoch"] = float(best.epoch)
+    if config.task_weights == "uncertainty":
+        learned = learner.task_weights.current()
+        scores |= {f"task_weight/{task}": weight for task, weight in learned.items()}
     return scores
 
 

@@ -16,6 +16,7 @@ from lulc_xr.models.conditioning import (
 )
 from lulc_xr.models.folded_layer import FoldedLayer
 from lulc_xr.models.ltae import LTAE
+from lulc_xr.models.resmlp import ResMLP
 from lulc_xr.models.tempcnn import TempCNN
 
 SHAPES = [(6, 4), (6, 4, 7), (6, 4, 5, 3)]
@@ -145,7 +146,7 @@ def test_folded_layer_equals_layer_norm_and_relu(seed, kind, layer):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-NETWORKS = [TempCNN, LTAE]
+NETWORKS = [TempCNN, LTAE, ResMLP]
 
 
 def make_network(network, kind, **settings):
