@@ -39,7 +39,7 @@ TOULOUSE_CLASSES = (
     "deciduous", "conifer", "water", "urban",
 )  # fmt: skip
 FOREST_BANDS = ("TCG_1985", "TCB_1985", "TCW_1985", "TCG_2017", "TCB_2017", "TCW_2017")
-PER_COUNTRY = 200
+PER_COUNTRY = 100
 
 
 def make_samples(
@@ -195,7 +195,7 @@ def corsica():
 def forest():
     """Forest or not at points of 21 countries, from tasseled cap about 1985 and 2017.
 
-    Countries whose points of both classes have places; 200 points of each class and country,
+    Countries whose points of both classes have places; 100 points of each class and country,
     where there are so many, drawn once.
     """
     table = pd.read_parquet(DATA / "eu_forest_landsat" / "plots.parquet")

@@ -15,17 +15,19 @@ from lulc_xr.prediction.estimator import features_of
 
 _EXTRA = "experiments"
 _TREES = 500
+_LEAF = 20
 
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "random_forest": {"n_estimators": _TREES},
     "extra_trees": {"n_estimators": _TREES},
-    # 31 leaves and 300 rounds: the defaults of LightGBM, with a smaller step and more rounds.
     "lightgbm": {"n_estimators": 300, "learning_rate": 0.05},
     "logistic": {"max_iter": 500},
 }
 
 
-def make_baseline(name: str, *, seed: int, sizes: Mapping[str, Any]) -> Any:
+def make_baseline(
+    name: str, *, seed: int, sizes: Mapping[str, Any], labels: int | None = None
+) -> Any:
     """An unfitted estimator; it computes on one thread.
 
     Parameters
@@ -36,6 +38,9 @@ def make_baseline(name: str, *, seed: int, sizes: Mapping[str, Any]) -> Any:
         Its random numbers.
     sizes : mapping
         Arguments of the estimator other than our defaults: 500 trees, or 300 rounds of 0.05.
+    labels : int, optional
+        Labels to learn from. LightGBM's own 20 in a leaf cannot split few of them: a leaf
+        then has a twentieth of the labels, at least 2.
 
     Raises
     ------
@@ -45,6 +50,8 @@ def make_baseline(name: str, *, seed: int, sizes: Mapping[str, Any]) -> Any:
         If the library is not installed.
     """
     given = {**_DEFAULTS[name], **sizes}
+    if name == "lightgbm" and labels is not None:
+        given.setdefault("min_child_samples", min(_LEAF, max(2, labels // 20)))
     try:
         if name == "lightgbm":
             library = require("lightgbm", extra=_EXTRA)
@@ -98,7 +105,8 @@ def fit_baseline(
             f"{int(known.sum())} labels of {task!r} in {np.unique(labels[known]).size} class; "
             "a classifier needs two classes."
         )
-    estimator = make_baseline(name, seed=seed, sizes=sizes).fit(features[known], labels[known])
+    estimator = make_baseline(name, seed=seed, sizes=sizes, labels=int(known.sum()))
+    estimator.fit(features[known], labels[known])
     wanted, _ = features_of(_middle(test), task, context=context)
     return np.asarray(estimator.predict(wanted), np.uint8)
 

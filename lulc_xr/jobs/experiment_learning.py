@@ -7,6 +7,7 @@ import inspect
 import time
 import traceback
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,21 +19,16 @@ from lulc_xr.analysis.accuracy import accuracy
 from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import ExperimentError
 from lulc_xr.core.legend import FILL_CLASS, Legend
-from lulc_xr.jobs.baselines import fit_baseline
+from lulc_xr.jobs.baselines import fit_baseline, make_baseline
 from lulc_xr.jobs.experiment import ALL, FEATURES, SUPERVISED, Method
 from lulc_xr.jobs.experiment_data import load_store
 from lulc_xr.jobs.experiment_runs import Run
+from lulc_xr.models.registry import load_network
 from lulc_xr.samples.budgets import draw_labels
 from lulc_xr.training.fit import fit
 
 EVERYWHERE = ""
 """Region of counts over all test samples."""
-
-_CLASSES = {
-    "mean_teacher": "MeanTeacher",
-    "fixmatch": "FixMatch",
-    "self_training": "SelfTraining",
-}
 
 _SEEDS_PER_RUN = 4096
 """Folds of one seed get initial weights of their own: seed * this + fold."""
@@ -93,6 +89,25 @@ def deal_samples(
         known |= labels[name] != FILL_CLASS
     labelled = drawn & known
     return Deal(labelled=labelled, unlabelled=pool & ~labelled, test=test)
+
+
+def check_methods(methods: Iterable[Method]) -> None:
+    """Raise before any run if a network, a library or a learning method is not there.
+
+    Raises
+    ------
+    ModelError, ExperimentError
+        If a network or a setting of a learning method is unknown.
+    ImportError
+        If scikit-learn or LightGBM is needed and not installed.
+    """
+    for method in methods:
+        if method.is_baseline:
+            make_baseline(method.network, seed=0, sizes={})
+        else:
+            load_network(method.network)
+        if method.learning != SUPERVISED:
+            _learning(method)
 
 
 def execute(run: Run, fold: NDArray[np.int16]) -> dict[str, Any]:
@@ -195,7 +210,7 @@ def _learning(method: Method) -> Any:
             f"learning {method.learning!r} is not known to fit of this version; 'supervised' is."
         )
     methods = importlib.import_module("lulc_xr.training.methods")
-    return getattr(methods, _CLASSES[method.learning])(**method.settings)
+    return methods.method_from_dict({"name": method.learning, **method.settings})
 
 
 def _only_tasks(samples: xr.Dataset, tasks: tuple[str, ...]) -> xr.Dataset:

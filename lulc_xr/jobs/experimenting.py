@@ -28,7 +28,7 @@ from lulc_xr.jobs.experiment_folder import (
     write_record,
     write_table,
 )
-from lulc_xr.jobs.experiment_learning import execute
+from lulc_xr.jobs.experiment_learning import check_methods, execute
 from lulc_xr.jobs.experiment_report import draw_report
 from lulc_xr.jobs.experiment_runs import Run, describe_cost, plan_runs
 from lulc_xr.jobs.experiment_table import make_table
@@ -148,6 +148,7 @@ def run_experiment(
 
 def _prepare(experiment: Experiment, *, redo: bool) -> tuple[list[Run], Folds, dict[str, Record]]:
     """All runs, the folds, and the records of what is done."""
+    check_methods(experiment.methods)
     place = experiment.folder.absolute()
     stores = find_stores(experiment)
     first = next(iter(stores.values()))
@@ -174,7 +175,7 @@ def _results(runs: list[Run], folds: Folds, client: Client | None) -> Iterator[t
         run = next(waiting, None)
         if run is None:
             return None
-        future = client.submit(execute, run, folds[run.scheme.name], pure=False, retries=1)
+        future = client.submit(execute, run, folds[run.scheme.name], pure=False)
         of[future] = run
         return future
 

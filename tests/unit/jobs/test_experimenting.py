@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import lulc_xr as lx
-from lulc_xr.core.errors import ExperimentError, StoreError
+from lulc_xr.core.errors import ExperimentError, ModelError, StoreError
 from lulc_xr.jobs.experiment_files import load_experiment
 from lulc_xr.jobs.experimenting import run_experiment
 
@@ -273,6 +273,27 @@ def test_a_damaged_record_counts_as_not_done(experiment):
 def test_samples_that_do_not_fit_are_refused_before_any_run(experiment, text, said):
     with pytest.raises(ExperimentError, match=said):
         run_experiment(experiment(text))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"extra_trees"', '"tempcn"', r"unknown network 'tempcn'.*tempcnn"),
+        (
+            'network = "extra_trees"\nsizes = {n_estimators = 5}',
+            'network = "tempcnn"\nlearning = "mean_teacher"\nsettings = {wait = 1}',
+            r"learning 'mean_teacher' is not known|unknown setting of method mean_teacher 'wait'",
+        ),
+    ],
+)
+def test_methods_that_are_not_there_are_refused_before_any_run(
+    experiment, tmp_path, old, new, said
+):
+    changed = TREES.replace(old, new)
+    assert changed != TREES
+    with pytest.raises((ModelError, ExperimentError), match=said):
+        run_experiment(experiment(changed))
+    assert not (tmp_path / "runs" / "runs").exists()
 
 
 def test_stores_of_other_points_are_refused(experiment, stores, tmp_path):
