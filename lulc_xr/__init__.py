@@ -12,6 +12,7 @@ from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
 from lulc_xr.core.context import context_at
@@ -22,6 +23,7 @@ from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     ContextRangeWarning,
     CubeError,
+    ExperimentError,
     IncompleteMapWarning,
     LegendError,
     LulcError,
@@ -53,6 +55,7 @@ from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.prediction.objects import aggregate
 from lulc_xr.prediction.segments import segment
 from lulc_xr.prediction.smoothing import smooth
+from lulc_xr.samples.budgets import draw_labels
 from lulc_xr.samples.elc10 import join_lucas, read_elc10
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.filters import list_filters, quality_filter
@@ -71,6 +74,10 @@ from lulc_xr.versions import show_versions
 # Imported when first used: what needs PyTorch, and what needs rasterio.
 _ON_DEMAND = {
     "BuildReport": "lulc_xr.jobs.building",
+    "Experiment": "lulc_xr.jobs.experiment",
+    "ExperimentReport": "lulc_xr.jobs.experimenting",
+    "load_experiment": "lulc_xr.jobs.experiment_files",
+    "run_experiment": "lulc_xr.jobs.experimenting",
     "build": "lulc_xr.jobs.building",
     "RecipePlan": "lulc_xr.jobs.planning",
     "plan_recipe": "lulc_xr.jobs.planning",
@@ -108,6 +115,9 @@ __all__ = [
     "CrosswalkRow",
     "CubeError",
     "EstimatorPredictor",
+    "Experiment",
+    "ExperimentError",
+    "ExperimentReport",
     "FixMatch",
     "IncompleteMapWarning",
     "Legend",
@@ -149,6 +159,7 @@ __all__ = [
     "composite",
     "context_at",
     "crosswalk",
+    "draw_labels",
     "extend_cube",
     "extract_samples",
     "features_of",
@@ -164,6 +175,7 @@ __all__ = [
     "list_legends",
     "list_networks",
     "load_classifier",
+    "load_experiment",
     "load_recipe",
     "load_stac",
     "lucas_labels",
@@ -175,6 +187,7 @@ __all__ = [
     "plan_recipe",
     "plan_samples",
     "plotting",
+    "pool_folds",
     "quality_filter",
     "read_agera5",
     "read_chelsa",
@@ -183,9 +196,11 @@ __all__ = [
     "read_lucas",
     "read_nested",
     "read_worldclim",
+    "run_experiment",
     "segment",
     "show_versions",
     "smooth",
+    "summarise",
     "testing",
     "unread_dates",
     "verify",
