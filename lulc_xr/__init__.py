@@ -31,6 +31,7 @@ from lulc_xr.core.errors import (
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.core.place import place_context
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.build import build_cube
@@ -72,6 +73,8 @@ _ON_DEMAND = {
     "read_nested": "lulc_xr.cube.nested",
     "Classifier": "lulc_xr.models.classifier",
     "load_classifier": "lulc_xr.models.classifier",
+    "Ensemble": "lulc_xr.models.ensemble",
+    "load_ensemble": "lulc_xr.models.ensemble",
     "ModulePredictor": "lulc_xr.models.module",
     "list_networks": "lulc_xr.models.registry",
     "make_network": "lulc_xr.models.registry",
@@ -92,6 +95,7 @@ __all__ = [
     "Crosswalk",
     "CrosswalkRow",
     "CubeError",
+    "Ensemble",
     "EstimatorPredictor",
     "IncompleteMapWarning",
     "Legend",
@@ -141,6 +145,7 @@ __all__ = [
     "list_legends",
     "list_networks",
     "load_classifier",
+    "load_ensemble",
     "load_recipe",
     "load_stac",
     "lucas_labels",
@@ -150,6 +155,7 @@ __all__ = [
     "open_cube",
     "open_samples",
     "plan_recipe",
+    "place_context",
     "plan_samples",
     "plotting",
     "quality_filter",
