@@ -99,16 +99,14 @@ def metrics(samples: xr.Dataset) -> tuple[NDArray[np.float32], list[str]]:
     """
     given = {str(n): samples["features"].sel(feature=n).values for n in samples["feature"].values}
     made: dict[str, NDArray[np.floating]] = {}
-    for name, sensor in zip(samples["feature"].values, samples["sensor"].values, strict=True):
-        value = given[str(name)]
-        if "dpol" in str(name):
+    logarithms = {n for n in given if n.lower().endswith(("stdev", "stddev", "_sd"))}
+    logarithms |= {n for n in given if n.endswith("_median") and not n.startswith(("asc", "desc"))}
+    for name, value in given.items():
+        if "dpol" in name:
             # A ratio of decibels that explodes where VV is near 0 dB.
-            value = np.clip(value, 0.0, 4.0)
-        elif str(name).endswith("stDev") or str(name) in ("nbr_stdDev", "ndvi_texture_sd"):
-            value = np.log(np.maximum(value, 1e-3))
-        elif str(name).endswith("median") and sensor == "sentinel-2":
-            value = np.log(np.maximum(value, 1e-3))
-        made[str(name)] = value
+            made[name] = np.clip(value, 0.0, 4.0)
+        else:
+            made[name] = np.log(np.maximum(value, 1e-3)) if name in logarithms else value
     light = {n.removesuffix("_median"): given[n] for n in given if n.endswith("_median")}
     for first, second in (
         ("nir", "red"), ("nir", "swir1"), ("nir", "swir2"), ("swir1", "swir2"), ("green", "swir1"),

@@ -138,9 +138,11 @@ def pooled_f1(rows: pd.DataFrame) -> float:
     return float((2 * hits[present] / (mapped + labelled)[present]).mean())
 
 
-def compared(table: pd.DataFrame, methods: Iterable[str], *, against: str) -> pd.DataFrame:
+def compared(
+    table: pd.DataFrame, methods: Iterable[str], *, against: str, score: str = "macro_f1"
+) -> pd.DataFrame:
     """Mean and 95 % interval of methods over fold and seed, and paired with one of them."""
-    wide = table.pivot_table(index=["fold", "seed"], columns="method", values="macro_f1")
+    wide = table.pivot_table(index=["fold", "seed"], columns="method", values=score)
     rows = []
     for method in methods:
         both = wide[[method, against]].dropna() if method != against else wide[[method]].dropna()
