@@ -35,6 +35,7 @@ from lulc_xr.core.errors import (
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.core.place import place_context
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.build import build_cube
@@ -87,6 +88,8 @@ _ON_DEMAND = {
     "LossConfig": "lulc_xr.training.loss_config",
     "TaskComparison": "lulc_xr.training.task_comparison",
     "compare_tasks": "lulc_xr.training.task_comparison",
+    "Ensemble": "lulc_xr.models.ensemble",
+    "load_ensemble": "lulc_xr.models.ensemble",
     "ModulePredictor": "lulc_xr.models.module",
     "list_networks": "lulc_xr.models.registry",
     "make_network": "lulc_xr.models.registry",
@@ -114,6 +117,7 @@ __all__ = [
     "Crosswalk",
     "CrosswalkRow",
     "CubeError",
+    "Ensemble",
     "EstimatorPredictor",
     "Experiment",
     "ExperimentError",
@@ -175,6 +179,7 @@ __all__ = [
     "list_legends",
     "list_networks",
     "load_classifier",
+    "load_ensemble",
     "load_experiment",
     "load_recipe",
     "load_stac",
@@ -184,6 +189,7 @@ __all__ = [
     "mean_and_interval",
     "open_cube",
     "open_samples",
+    "place_context",
     "plan_recipe",
     "plan_samples",
     "plotting",
