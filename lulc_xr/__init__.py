@@ -81,6 +81,7 @@ _ON_DEMAND = {
     "make_network": "lulc_xr.models.registry",
     "TrainConfig": "lulc_xr.training.config",
     "fit": "lulc_xr.training.fit",
+    "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
     "load_stac": "lulc_xr.cube.stac",
 }
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 import xarray as xr
 from lightning import pytorch as lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
-from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from lulc_xr.core.errors import ModelError, SampleError
@@ -26,9 +27,12 @@ from lulc_xr.models.registry import is_spatial, load_network, make_network, need
 from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.loader import Batch, SampleBatches
 from lulc_xr.training.best_weights import BestWeights
+from lulc_xr.training.checkpoint import EpochSeeds, SaveLast, find_checkpoint, identify
 from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.distributed import give_to_all, trainer_settings
 from lulc_xr.training.faults import check_context, count_unlabelled, name_samples
 from lulc_xr.training.learner import Learner
+from lulc_xr.training.logs import make_logger
 from lulc_xr.training.prepare import (
     check_gaps,
     check_samples,
@@ -44,7 +48,11 @@ _PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
 
 def fit(
-    samples: xr.Dataset, network: str = "tempcnn", *, config: TrainConfig | None = None
+    samples: xr.Dataset,
+    network: str = "tempcnn",
+    *,
+    config: TrainConfig | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Classifier:
     """A classifier trained on samples.
 
@@ -58,6 +66,10 @@ def fit(
         Name of a network, such as ``"tempcnn"`` or ``"ltae"``.
     config : TrainConfig, optional
         Settings; the defaults suit a few hundred samples.
+    checkpoint : path, optional
+        Folder for a checkpoint after every epoch. The same call continues a training that was
+        interrupted, and gives the same classifier as one that was not; what is there of
+        another training is refused. The folder may be removed afterwards.
 
     Returns
     -------
@@ -71,7 +83,8 @@ def fit(
         class of the legend has no sample, the network cannot see gaps and there are some,
         context is missing, or the validation fold is not there.
     ModelError
-        If the network is unknown, does not take its sizes, or training diverged.
+        If the network is unknown, does not take its sizes, training diverged, or the
+        checkpoint belongs to another training.
 
     Examples
     --------
@@ -111,7 +124,9 @@ def fit(
             halo=int(getattr(module, "receptive_field", 0)),
             stride=int(getattr(module, "stride", 1)),
         )
-        scores = _train(module, spec, training, validation, config)
+        identity = identify(samples, spec, network=network, config=config)
+        folder = None if checkpoint is None else Path(checkpoint)
+        scores = _train(module, spec, training, validation, config, (folder, identity))
         if config.regressions:
             without = build_network(network, spec, replace(config, regressions=()))
             module = keep_heads(without, module, name=network)
@@ -160,6 +175,7 @@ def _train(
     training: xr.Dataset,
     validation: xr.Dataset | None,
     config: TrainConfig,
+    checkpoint: tuple[Path | None, Mapping[str, Any]],
 ) -> dict[str, float]:
     """Train a network in place; the losses it ended with."""
     assert spec.scaling is not None
@@ -185,14 +201,20 @@ def _train(
         names=name_samples(training),
     )
     best = BestWeights()
+    folder, identity = checkpoint
+    last, begin = find_checkpoint(folder, identity) if folder else (None, 0)
+    batches.set_epoch(begin)
+    callbacks = [EpochSeeds(config.seed, [batches]), *_callbacks(config, best, steps=steps)]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        callbacks.append(SaveLast(folder, identity))
     trainer = lightning.Trainer(
         max_epochs=epochs,
-        accelerator="cpu",
-        devices=1,
+        **trainer_settings(config.device),
         precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
-        callbacks=_callbacks(config, best, steps=steps),
-        logger=CSVLogger(config.log_folder, name="") if config.log_folder else False,
-        enable_checkpointing=False,
+        callbacks=callbacks,
+        logger=make_logger(config),
+        enable_checkpointing=folder is not None,
         enable_model_summary=False,
         enable_progress_bar=config.progress,
         num_sanity_val_steps=0,
@@ -210,7 +232,7 @@ def _train(
                 regressions=config.regressions,
             )
         )
-    trainer.fit(learner, _loader(batches), judged)
+    trainer.fit(learner, _loader(batches), judged, ckpt_path=last, weights_only=True)
     loss = float(trainer.callback_metrics["loss"])
     if not math.isfinite(loss):
         raise ModelError(
@@ -226,7 +248,8 @@ def _train(
     if config.task_weights == "uncertainty":
         learned = learner.task_weights.current()
         scores |= {f"task_weight/{task}": weight for task, weight in learned.items()}
-    return scores
+    learner.cpu()
+    return give_to_all(learner, scores)
 
 
 def _loader(batches: SampleBatches) -> DataLoader[Batch]:

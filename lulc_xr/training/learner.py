@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lulc_xr.core.model import Scaling
 from lulc_xr.models.registry import is_spatial, needs_fixed_dates
 from lulc_xr.samples.loader import Batch
+from lulc_xr.samples.loader_members import rank_of_many
 from lulc_xr.training.augment import augment_series, mix_samples
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.faults import explain_fault
@@ -106,7 +107,13 @@ class Learner(lightning.LightningModule):
         if not torch.isfinite(loss):
             rate = self.config.learning_rate
             raise explain_fault(loss.item(), batch, logits, names=self._names, learning_rate=rate)
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(series))
+        if rank_of_many()[1] > 1:
+            # Every process has to give a gradient of every weight, also without a label of a task.
+            loss = loss + 0 * sum(own.sum() for own in logits.values())
+        self.log(
+            "loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(series),
+            sync_dist=True,
+        )  # fmt: skip
         # A batch without any label teaches nothing.
         return loss if loss.requires_grad else None
 
