@@ -26,7 +26,7 @@ from lulc_xr.training.config import TrainConfig
 
 NAME = "last.ckpt"
 _IDENTITY = "lulc_xr:training"
-_NO_MATTER = ("progress", "log_folder", "logger", "workers")
+_NO_MATTER = ("progress", "log_folder", "logger")
 _MOST_SAID = 4
 
 
