@@ -274,6 +274,7 @@ def _train(
                 validation,
                 batch_size=size,
                 shuffle=False,
+                shared=False,
                 context=spec.context_scaling,
                 regressions=config.regressions,
             )
