@@ -17,6 +17,8 @@ Conditioning = Literal["none", "embedding", "cbn", "mcbn"]
 CONDITIONINGS: tuple[Conditioning, ...] = ("none", "embedding", "cbn", "mcbn")
 
 _EPOCHS, _STEPS = 20, 140
+_LOGGERS = ("csv", "tensorboard")
+_DEVICES = ("cpu", "cuda", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,15 @@ class TrainConfig:
     progress : bool
         Show a progress bar.
     log_folder : str or None
-        Folder for a CSV table of the losses.
+        Folder for the losses of every epoch, in one subfolder ``version_...`` per run.
+    logger : {"csv", "tensorboard"}
+        How they are written: a table, or the files that TensorBoard shows.
+    device : {"cpu", "cuda", "auto", None}
+        Where to train. None: what the environment variable LULC_XR_DEVICE says, else the CPU.
+        Under ``torchrun`` all its processes train together.
+    workers : int
+        Processes that read batches while the network learns, for samples and patches that are
+        read from a store; 0: none.
     allow_missing_classes : bool
         Train although a class of the legend has no sample; it will not be predicted well.
     conditioning : {"none", "embedding", "cbn", "mcbn"}
@@ -104,6 +114,9 @@ class TrainConfig:
     precision: Precision = "float32"
     progress: bool = False
     log_folder: str | None = None
+    logger: Literal["csv", "tensorboard"] = "csv"
+    device: Literal["cpu", "cuda", "auto"] | None = None
+    workers: int = 0
     allow_missing_classes: bool = False
     conditioning: Conditioning = "none"
     context: tuple[str, ...] = ()
@@ -123,6 +136,10 @@ class TrainConfig:
         _check_range("seed", self.seed, low=0, high=2**32 - 1)
         self._check_loss()
         check_precision(self.precision)
+        _check_range("workers", self.workers, low=0)
+        for name, known in (("logger", _LOGGERS), ("device", (*_DEVICES, None))):
+            if getattr(self, name) not in known:
+                raise ModelError(name_unknown(name, getattr(self, name), map(str, known)))
         if self.patience is not None:
             _check_range("patience", self.patience, low=1)
             if self.validation_fold is None:

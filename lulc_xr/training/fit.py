@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 import xarray as xr
 from lightning import pytorch as lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import CombinedLoader
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -27,9 +28,12 @@ from lulc_xr.models.registry import is_spatial, load_network, make_network, need
 from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.loader import Batch, SampleBatches
 from lulc_xr.training.best_weights import BestWeights
+from lulc_xr.training.checkpoint import EpochSeeds, SaveLast, find_checkpoint, identify
 from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.distributed import give_to_all, trainer_settings
 from lulc_xr.training.faults import check_context, count_unlabelled, name_samples
 from lulc_xr.training.learner import Learner
+from lulc_xr.training.logs import make_logger
 from lulc_xr.training.methods import Method, method_to_dict
 from lulc_xr.training.prepare import (
     check_gaps,
@@ -55,6 +59,7 @@ def fit(
     config: TrainConfig | None = None,
     method: Method | None = None,
     unlabelled: xr.Dataset | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Classifier:
     """A classifier trained on samples.
 
@@ -74,6 +79,10 @@ def fit(
         Samples for the method, of the same dates, bands and patch, whose labels are not read; or
         a cube, lazy as :func:`lulc_xr.open_cube` gives it, whose pixels or patches of the same
         year are drawn while training, shard by shard.
+    checkpoint : path, optional
+        Folder for a checkpoint after every epoch. The same call continues a training that was
+        interrupted, and gives the same classifier as one that was not; what is there of
+        another training is refused. The folder may be removed afterwards.
 
     Returns
     -------
@@ -87,7 +96,8 @@ def fit(
         class of the legend has no sample, the network cannot see gaps and there are some,
         context is missing, or the validation fold is not there.
     ModelError
-        If the network is unknown, does not take its sizes, or training diverged.
+        If the network is unknown, does not take its sizes, training diverged, or the
+        checkpoint belongs to another training.
 
     Examples
     --------
@@ -135,10 +145,22 @@ def fit(
             config=config,
             fixed_dates=needs_fixed_dates(module),
         )
-        scores = _train(module, spec, training, validation, config, teaching)
-        for _ in range(teaching.rounds - 1 if teaching else 0):
+        identity = identify(
+            samples,
+            spec,
+            network=network,
+            config=config,
+            method=None if method is None else method_to_dict(method),
+            unlabelled=None if unlabelled is None else dict(unlabelled.sizes),
+        )
+        folder = None if checkpoint is None else Path(checkpoint)
+        scores = _train(module, spec, training, validation, config, (folder, identity), teaching)
+        for number in range(1, teaching.rounds if teaching else 1):
             teacher, module = module, build_network(network, spec, config)
-            scores = _train(module, spec, training, validation, config, teaching, teacher)
+            again = None if folder is None else folder / f"round_{number}"
+            scores = _train(
+                module, spec, training, validation, config, (again, identity), teaching, teacher
+            )
         if config.regressions:
             without = build_network(network, spec, replace(config, regressions=()))
             module = keep_heads(without, module, name=network)
@@ -190,6 +212,7 @@ def _train(
     training: xr.Dataset,
     validation: xr.Dataset | None,
     config: TrainConfig,
+    checkpoint: tuple[Path | None, Mapping[str, Any]],
     teaching: Teaching | None = None,
     teacher: torch.nn.Module | None = None,
 ) -> dict[str, float]:
@@ -219,14 +242,25 @@ def _train(
         names=name_samples(training),
     )
     best = BestWeights()
+    folder, identity = checkpoint
+    last, begin = find_checkpoint(folder, identity) if folder else (None, 0)
+    batches.set_epoch(begin)
+    if teaching is not None and isinstance(learner, SemiSupervisedLearner):
+        teaching.stream.skip(begin * len(batches))
+    callbacks = [
+        EpochSeeds(config.seed, [batches]),
+        *_callbacks(config, best, steps=steps, average=not learner.averages_itself),
+    ]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        callbacks.append(SaveLast(folder, identity))
     trainer = lightning.Trainer(
         max_epochs=epochs,
-        accelerator="cpu",
-        devices=1,
+        **trainer_settings(config.device),
         precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
-        callbacks=_callbacks(config, best, steps=steps, average=not learner.averages_itself),
-        logger=CSVLogger(config.log_folder, name="") if config.log_folder else False,
-        enable_checkpointing=False,
+        callbacks=callbacks,
+        logger=make_logger(config),
+        enable_checkpointing=folder is not None,
         enable_model_summary=False,
         enable_progress_bar=config.progress,
         num_sanity_val_steps=0,
@@ -244,7 +278,8 @@ def _train(
                 regressions=config.regressions,
             )
         )
-    trainer.fit(learner, _training_loader(batches, learner, teaching), judged)
+    loader = _training_loader(batches, learner, teaching)
+    trainer.fit(learner, loader, judged, ckpt_path=last, weights_only=True)
     loss = float(trainer.callback_metrics["loss"])
     if not math.isfinite(loss):
         raise ModelError(
@@ -262,7 +297,8 @@ def _train(
     if config.task_weights == "uncertainty":
         learned = learner.task_weights.current()
         scores |= {f"task_weight/{task}": weight for task, weight in learned.items()}
-    return scores
+    learner.cpu()
+    return give_to_all(learner, scores)
 
 
 def _loader(batches: IterableDataset[Batch]) -> DataLoader[Batch]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lulc_xr.core.model import Scaling
 from lulc_xr.models.registry import is_spatial, needs_fixed_dates
 from lulc_xr.samples.loader import Batch
+from lulc_xr.samples.loader_members import rank_of_many
 from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.faults import explain_fault
@@ -93,6 +94,9 @@ class Learner(lightning.LightningModule):
         view = self.view(batch)
         logits = self(view.given)
         loss = self.finite(self.view_loss(logits, view), view, logits)
+        if rank_of_many()[1] > 1:
+            # Every process has to give a gradient of every weight, also without a label of a task.
+            loss = loss + 0 * sum(own.sum() for own in logits.values())
         self.log("loss", loss, **per_epoch(batch))
         # A batch without any label teaches nothing.
         return loss if loss.requires_grad else None
@@ -265,4 +269,5 @@ def per_epoch(batch: Batch) -> dict[str, Any]:
         "on_epoch": True,
         "prog_bar": True,
         "batch_size": len(batch["weight"]),
+        "sync_dist": True,
     }
