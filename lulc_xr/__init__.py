@@ -61,6 +61,7 @@ from lulc_xr.samples.regions import (
     group_biogeographical,
 )
 from lulc_xr.samples.store import open_samples, write_samples
+from lulc_xr.samples.weak import draw_weak_samples
 from lulc_xr.versions import show_versions
 
 # Imported when first used: what needs PyTorch, and what needs rasterio.
@@ -77,6 +78,12 @@ _ON_DEMAND = {
     "make_network": "lulc_xr.models.registry",
     "TrainConfig": "lulc_xr.training.config",
     "fit": "lulc_xr.training.fit",
+    "Pretrained": "lulc_xr.models.pretrained",
+    "load_pretrained": "lulc_xr.models.pretrained",
+    "PretrainConfig": "lulc_xr.training.pretrain_config",
+    "pretrain": "lulc_xr.training.pretrain",
+    "encode_samples": "lulc_xr.training.probe",
+    "linear_probe": "lulc_xr.training.probe",
     "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
     "load_stac": "lulc_xr.cube.stac",
 }
@@ -104,6 +111,8 @@ __all__ = [
     "ModelSpec",
     "ModulePredictor",
     "Predictor",
+    "PretrainConfig",
+    "Pretrained",
     "RawDates",
     "Recipe",
     "RecipePlan",
@@ -128,6 +137,8 @@ __all__ = [
     "composite",
     "context_at",
     "crosswalk",
+    "draw_weak_samples",
+    "encode_samples",
     "extend_cube",
     "extract_samples",
     "features_of",
@@ -137,11 +148,13 @@ __all__ = [
     "group_biogeographical",
     "join_lucas",
     "legend",
+    "linear_probe",
     "list_crosswalks",
     "list_filters",
     "list_legends",
     "list_networks",
     "load_classifier",
+    "load_pretrained",
     "load_recipe",
     "load_stac",
     "lucas_labels",
@@ -153,6 +166,7 @@ __all__ = [
     "plan_recipe",
     "plan_samples",
     "plotting",
+    "pretrain",
     "quality_filter",
     "read_agera5",
     "read_chelsa",

@@ -39,12 +39,17 @@ from lulc_xr.training.prepare import (
     with_scaling,
 )
 from lulc_xr.training.regressions import keep_heads, scale_targets, with_targets
+from lulc_xr.training.warm_start import Init, take_weights, with_scaling_of
 
 _PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
 
 def fit(
-    samples: xr.Dataset, network: str = "tempcnn", *, config: TrainConfig | None = None
+    samples: xr.Dataset,
+    network: str = "tempcnn",
+    *,
+    config: TrainConfig | None = None,
+    init: Init | None = None,
 ) -> Classifier:
     """A classifier trained on samples.
 
@@ -58,6 +63,10 @@ def fit(
         Name of a network, such as ``"tempcnn"`` or ``"ltae"``.
     config : TrainConfig, optional
         Settings; the defaults suit a few hundred samples.
+    init : Classifier or Pretrained, optional
+        Begin with the weights of another training (:func:`lulc_xr.pretrain`, or `fit` on weak
+        labels) where names and shapes are equal, and with its scaling; heads of another legend stay
+        new. How many tensors were taken is in the provenance.
 
     Returns
     -------
@@ -71,7 +80,8 @@ def fit(
         class of the legend has no sample, the network cannot see gaps and there are some,
         context is missing, or the validation fold is not there.
     ModelError
-        If the network is unknown, does not take its sizes, or training diverged.
+        If the network is unknown, does not take its sizes, `init` is another network or sees other
+        bands, dates or context, or training diverged.
 
     Examples
     --------
@@ -104,8 +114,11 @@ def fit(
     if needs_fixed_dates(load_network(network)):
         check_gaps(samples, network=network)
     spec = with_scaling(spec, training)
+    if init is not None:
+        spec = with_scaling_of(spec, init, network=network)
     with _seeded(config.seed), _quiet():
         module = build_network(network, spec, config)
+        begun = take_weights(module, init, spec=spec) if init is not None else None
         spec = replace(
             spec,
             halo=int(getattr(module, "receptive_field", 0)),
@@ -116,6 +129,8 @@ def fit(
             without = build_network(network, spec, replace(config, regressions=()))
             module = keep_heads(without, module, name=network)
     provenance = _provenance(config, training, validation, spec, scores)
+    if begun is not None:
+        provenance["init"] = begun
     return Classifier(module, name=network, spec=spec, provenance=provenance)
 
 
