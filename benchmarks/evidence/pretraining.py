@@ -128,9 +128,8 @@ def trial(place, samples, cube, seed, reaches, write):
         few = samples.isel(sample=chosen)
         labels = few["land_cover"].values
         forest = RandomForestClassifier(200, random_state=seed, n_jobs=1).fit(flat[chosen], labels)
-        write(
-            place, seed, budget, "random forest", score(true, forest.predict(flat[inside["test"]]))
-        )
+        told = forest.predict(flat[inside["test"]])
+        write(place, seed, budget, "random forest", score(true, told))
         for network in NETWORKS:
             for reach in ("random", *reaches):
                 init = pretrained.get((network, reach))

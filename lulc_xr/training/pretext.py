@@ -105,8 +105,7 @@ class PretextLearner(lightning.LightningModule):
         series, mask = network_series(self.network, batch, self.mean, self.std)
         scaled = self.decoder(self._features(series, mask, batch), batch["days"])
         around = (1,) * (scaled.ndim - 3)
-        made = scaled * self.std.view(-1, *around) + self.mean.view(-1, *around)
-        return made
+        return scaled * self.std.view(-1, *around) + self.mean.view(-1, *around)
 
     def _features(self, series: Tensor, mask: Tensor | None, batch: Batch) -> Tensor:
         return network_features(self.network, series, mask, batch)

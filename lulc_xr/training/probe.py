@@ -52,9 +52,8 @@ def encode_samples(pretrained: Pretrained, samples: xr.Dataset) -> xr.DataArray:
             f"{', '.join(pretrained.spec.bands)}. Draw them with these bands."
         )
     network = pretrained.network
-    mean, std = (
-        torch.tensor(v) for v in (pretrained.spec.scaling.mean, pretrained.spec.scaling.std)
-    )
+    scaling = pretrained.spec.scaling
+    mean, std = torch.tensor(scaling.mean), torch.tensor(scaling.std)
     batches = SampleBatches(
         samples.assign_attrs(tasks=""),
         batch_size=_BATCH,

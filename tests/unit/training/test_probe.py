@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.samples.extract import extract_samples
@@ -28,7 +27,7 @@ def samples(cube):
 
 @pytest.fixture(scope="module")
 def pretrained(samples):
-    return pretrain(samples, config=PretrainConfig(epochs=2, sizes=SIZES))
+    return pretrain(samples, config=PretrainConfig(epochs=8, batch_size=8, sizes=SIZES))
 
 
 def test_features_are_those_of_the_network(samples, pretrained):
@@ -81,4 +80,4 @@ def test_what_cannot_be_probed_is_refused(samples, pretrained):
     with pytest.raises(ModelError, match="unknown probe 'tree'"):
         linear_probe(pretrained, samples, probe="tree")
     with pytest.raises(ModelError, match="for a network that sees blue, green"):
-        encode_samples(pretrained, xr.Dataset(samples).isel(band=slice(0, 3)))
+        encode_samples(pretrained, samples.isel(band=slice(0, 3)))
