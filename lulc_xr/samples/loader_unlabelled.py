@@ -17,7 +17,7 @@ from lulc_xr.core.cube import check_cube
 from lulc_xr.core.dates import Dates, RegularDates, plan_year, years_covered
 from lulc_xr.core.errors import SampleError
 from lulc_xr.samples.loader import Batch
-from lulc_xr.samples.loader_members import member_of_many, rank_of_many
+from lulc_xr.samples.loader_members import member_of_many
 from lulc_xr.samples.patch_source import PatchSource, PlaceContext
 from lulc_xr.samples.pieces import PieceReader, plan_pieces
 from lulc_xr.samples.pool import Pool
@@ -131,7 +131,6 @@ class UnlabelledBatches(IterableDataset[Batch]):
             side=patch,
             bytes_of_pixel=_FLOAT32 * longest * len(self.bands),
         )
-        self._rank: tuple[int, int] | None = None
         self._process = os.getpid()
 
     @property
@@ -148,17 +147,13 @@ class UnlabelledBatches(IterableDataset[Batch]):
         """Make the next iteration the epoch of this number (0-based)."""
         self.epoch = epoch
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A worker that is started anew does not know of the processes of the training.
-        return {**self.__dict__, "_rank": rank_of_many(), "_process": -1}
-
     def __iter__(self) -> Iterator[Batch]:
         if self._process != os.getpid():
             # Another process: locks and connections belong to the one that made them.
             self._source.reader, self._process = self._source.reader.reopened(), os.getpid()
         epoch, again = self.epoch, 0
         self.epoch += 1
-        member, members = member_of_many(self._rank)
+        member, members = member_of_many()
         while True:
             given = 0
             for batch in self._pass((self.seed, epoch, again), member, members):
