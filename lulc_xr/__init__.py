@@ -70,6 +70,7 @@ from lulc_xr.samples.regions import (
     group_biogeographical,
 )
 from lulc_xr.samples.store import open_samples, write_samples
+from lulc_xr.samples.weak import draw_weak_samples
 from lulc_xr.versions import show_versions
 
 # Imported when first used: what needs PyTorch, and what needs rasterio.
@@ -101,6 +102,12 @@ _ON_DEMAND = {
     "fit": "lulc_xr.training.fit",
     "Prefetched": "lulc_xr.samples.prefetch",
     "StoredSampleBatches": "lulc_xr.samples.loader_stored",
+    "Pretrained": "lulc_xr.models.pretrained",
+    "load_pretrained": "lulc_xr.models.pretrained",
+    "PretrainConfig": "lulc_xr.training.pretrain_config",
+    "pretrain": "lulc_xr.training.pretrain",
+    "encode_samples": "lulc_xr.training.probe",
+    "linear_probe": "lulc_xr.training.probe",
     "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
     "load_stac": "lulc_xr.cube.stac",
 }
@@ -138,6 +145,8 @@ __all__ = [
     "ModulePredictor",
     "Predictor",
     "Prefetched",
+    "PretrainConfig",
+    "Pretrained",
     "RawDates",
     "Recipe",
     "RecipePlan",
@@ -169,6 +178,8 @@ __all__ = [
     "context_at",
     "crosswalk",
     "draw_labels",
+    "draw_weak_samples",
+    "encode_samples",
     "extend_cube",
     "extract_samples",
     "features_of",
@@ -179,6 +190,7 @@ __all__ = [
     "group_biogeographical",
     "join_lucas",
     "legend",
+    "linear_probe",
     "list_crosswalks",
     "list_filters",
     "list_legends",
@@ -186,6 +198,7 @@ __all__ = [
     "load_classifier",
     "load_ensemble",
     "load_experiment",
+    "load_pretrained",
     "load_recipe",
     "load_stac",
     "lucas_labels",
@@ -199,6 +212,7 @@ __all__ = [
     "plan_samples",
     "plotting",
     "pool_folds",
+    "pretrain",
     "quality_filter",
     "read_agera5",
     "read_chelsa",
