@@ -11,6 +11,7 @@ from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
@@ -20,6 +21,7 @@ from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
 from lulc_xr.core.crosswalks import crosswalk, list_crosswalks
 from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
+    ContextRangeWarning,
     CubeError,
     ExperimentError,
     IncompleteMapWarning,
@@ -50,6 +52,9 @@ from lulc_xr.jobs.recipe import Recipe
 from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
+from lulc_xr.prediction.objects import aggregate
+from lulc_xr.prediction.segments import segment
+from lulc_xr.prediction.smoothing import smooth
 from lulc_xr.samples.budgets import draw_labels
 from lulc_xr.samples.elc10 import join_lucas, read_elc10
 from lulc_xr.samples.extract import extract_samples
@@ -79,11 +84,19 @@ _ON_DEMAND = {
     "read_nested": "lulc_xr.cube.nested",
     "Classifier": "lulc_xr.models.classifier",
     "load_classifier": "lulc_xr.models.classifier",
+    "LossConfig": "lulc_xr.training.loss_config",
+    "TaskComparison": "lulc_xr.training.task_comparison",
+    "compare_tasks": "lulc_xr.training.task_comparison",
     "ModulePredictor": "lulc_xr.models.module",
     "list_networks": "lulc_xr.models.registry",
     "make_network": "lulc_xr.models.registry",
+    "Augmentation": "lulc_xr.training.augmentation",
+    "FixMatch": "lulc_xr.training.methods",
+    "MeanTeacher": "lulc_xr.training.methods",
+    "SelfTraining": "lulc_xr.training.methods",
     "TrainConfig": "lulc_xr.training.config",
     "fit": "lulc_xr.training.fit",
+    "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
     "load_stac": "lulc_xr.cube.stac",
 }
 
@@ -91,10 +104,12 @@ __all__ = [
     "CLEAR_RULES",
     "COMMON_BANDS",
     "Accuracy",
+    "Augmentation",
     "BuildReport",
     "ChunkPlan",
     "Classifier",
     "ClearRule",
+    "ContextRangeWarning",
     "ContextScaling",
     "Crosswalk",
     "CrosswalkRow",
@@ -103,12 +118,15 @@ __all__ = [
     "Experiment",
     "ExperimentError",
     "ExperimentReport",
+    "FixMatch",
     "IncompleteMapWarning",
     "Legend",
     "LegendClass",
     "LegendError",
+    "LossConfig",
     "LulcAccessor",
     "LulcError",
+    "MeanTeacher",
     "ModelError",
     "ModelSpec",
     "ModulePredictor",
@@ -120,12 +138,15 @@ __all__ = [
     "SampleError",
     "SamplePlan",
     "Scaling",
+    "SelfTraining",
     "SourceError",
     "StoreError",
+    "TaskComparison",
     "TrainConfig",
     "Verification",
     "WriteReport",
     "accuracy",
+    "aggregate",
     "as_predictor",
     "assign_raster_regions",
     "assign_regions",
@@ -134,6 +155,7 @@ __all__ = [
     "build_cube",
     "classify",
     "compare",
+    "compare_tasks",
     "composite",
     "context_at",
     "crosswalk",
@@ -144,6 +166,7 @@ __all__ = [
     "fill_unread",
     "fit",
     "fit_context_scaling",
+    "fragmentation",
     "group_biogeographical",
     "join_lucas",
     "legend",
@@ -174,7 +197,9 @@ __all__ = [
     "read_nested",
     "read_worldclim",
     "run_experiment",
+    "segment",
     "show_versions",
+    "smooth",
     "summarise",
     "testing",
     "unread_dates",

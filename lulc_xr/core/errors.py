@@ -42,6 +42,10 @@ class IncompleteMapWarning(UserWarning):
     """A class map in a store was begun and not finished."""
 
 
+class ContextRangeWarning(UserWarning):
+    """A model is asked for places whose climate none of its training samples has."""
+
+
 def name_unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """Say that a name is unknown and list the known ones, nearest first.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from lightning import pytorch as lightning
 from lightning.pytorch.callbacks import Callback
@@ -46,3 +47,12 @@ class BestWeights(Callback):
             metrics = trainer.callback_metrics.items()
             self.losses = {n: float(v) for n, v in metrics if n.startswith("validation_loss/")}
             self.loss, self.epoch, self.state = loss, trainer.current_epoch, self._candidate
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of this."""
+        return {"loss": self.loss, "epoch": self.epoch, "losses": self.losses, "state": self.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.loss, self.epoch = float(state_dict["loss"]), int(state_dict["epoch"])
+        self.losses, self.state = dict(state_dict["losses"]), dict(state_dict["state"])

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import Precision, check_precision
+from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.loss_config import ClassWeights, LossConfig, check_class_weights
 from lulc_xr.training.tasks import TaskRule, check_task_weights
 
@@ -16,41 +17,8 @@ Conditioning = Literal["none", "embedding", "cbn", "mcbn"]
 CONDITIONINGS: tuple[Conditioning, ...] = ("none", "embedding", "cbn", "mcbn")
 
 _EPOCHS, _STEPS = 20, 140
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """Seeded changes of training samples, drawn anew in every batch.
-
-    Parameters
-    ----------
-    date_dropout : float
-        Share (0 to 1) of the dates of a sample that are lost: they become gaps, or, for a network
-        without gaps, the mean of their neighbours.
-    band_gain : float
-        Standard deviation of a factor around 1 on each band of a sample, as haze or another
-        sensor make it.
-    noise : float
-        Standard deviation of noise on every value, in standard deviations of its band.
-    mixup : float
-        Parameter of the beta distribution by which two samples and their labels are mixed
-        (Zhang et al. 2018, https://arxiv.org/abs/1710.09412); 0: not at all.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range.
-    """
-
-    date_dropout: float = 0.0
-    band_gain: float = 0.0
-    noise: float = 0.0
-    mixup: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_range("date_dropout", self.date_dropout, low=0, high=1)
-        for name in ("band_gain", "noise", "mixup"):
-            _check_range(name, getattr(self, name), low=0)
+_LOGGERS = ("csv", "tensorboard")
+_DEVICES = ("cpu", "cuda", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +67,15 @@ class TrainConfig:
     progress : bool
         Show a progress bar.
     log_folder : str or None
-        Folder for a CSV table of the losses.
+        Folder for the losses of every epoch, in one subfolder ``version_...`` per run.
+    logger : {"csv", "tensorboard"}
+        How they are written: a table, or the files that TensorBoard shows.
+    device : {"cpu", "cuda", "auto", None}
+        Where to train. None: what the environment variable LULC_XR_DEVICE says, else the CPU.
+        Under ``torchrun`` all its processes train together.
+    workers : int
+        Processes that read batches while the network learns, for samples and patches that are
+        read from a store; 0: none.
     allow_missing_classes : bool
         Train although a class of the legend has no sample; it will not be predicted well.
     conditioning : {"none", "embedding", "cbn", "mcbn"}
@@ -138,6 +114,9 @@ class TrainConfig:
     precision: Precision = "float32"
     progress: bool = False
     log_folder: str | None = None
+    logger: Literal["csv", "tensorboard"] = "csv"
+    device: Literal["cpu", "cuda", "auto"] | None = None
+    workers: int = 0
     allow_missing_classes: bool = False
     conditioning: Conditioning = "none"
     context: tuple[str, ...] = ()
@@ -157,6 +136,10 @@ class TrainConfig:
         _check_range("seed", self.seed, low=0, high=2**32 - 1)
         self._check_loss()
         check_precision(self.precision)
+        _check_range("workers", self.workers, low=0)
+        for name, known in (("logger", _LOGGERS), ("device", (*_DEVICES, None))):
+            if getattr(self, name) not in known:
+                raise ModelError(name_unknown(name, getattr(self, name), map(str, known)))
         if self.patience is not None:
             _check_range("patience", self.patience, low=1)
             if self.validation_fold is None:
