@@ -40,6 +40,20 @@ LEGEND = lx.Legend(
     ),
 )
 
+# Crop types of the same parcels; their codes, up to 9120, do not fit a class map's one byte. The
+# raw files name no classes: two codes keep their number.
+CROP_CODES = {1200: 1, 9120: 2, 1110: 3, 1910: 4, 5100: 5}
+CROPS = lx.Legend(
+    name="flanders_polder_crops",
+    classes=(
+        lx.LegendClass(class_id=1, name="maize", color="#e8b93c"),
+        lx.LegendClass(class_id=2, name="grass", color="#8cc152"),
+        lx.LegendClass(class_id=3, name="winter_wheat", color="#c98a2d"),
+        lx.LegendClass(class_id=4, name="crop_1910", color="#7d5ba6"),
+        lx.LegendClass(class_id=5, name="crop_5100", color="#4a7fb5"),
+    ),
+)
+
 PLAN = lx.ChunkPlan(chunks={"y": 16, "x": 16}, shards={"y": 16, "x": 16})
 
 
@@ -96,16 +110,36 @@ def make_reference(raw: Path) -> xr.DataArray:
 
     A pixel of 20 m has a class where its four pixels of 10 m agree; 255 on borders of parcels.
     """
-    labels = _read(raw, "OUTPUT_POLY-110_10m")["LC"]
+    ids = _agreed(_read(raw, "OUTPUT_POLY-110_10m")["LC"].values)
+    ids.attrs = {"long_name": "land cover of declared parcels", **LEGEND.flags()}
+    return ids.rename("reference")
+
+
+def make_crop_type(raw: Path) -> xr.DataArray:
+    """Crop type of the declared parcels of 2019 on the 20 m grid, (y, x) uint8.
+
+    255 on borders of parcels and outside of them. A second task beside :func:`make_reference`; it
+    is no part of the store.
+    """
+    codes = _read(raw, "OUTPUT_POLY-110_10m")["CT"].values
+    numbers = np.zeros(codes.shape, np.uint8)
+    for code, class_id in CROP_CODES.items():
+        numbers[codes == code] = class_id
+    ids = _agreed(numbers)
+    ids.attrs = {"long_name": "crop type of declared parcels", **CROPS.flags()}
+    return ids.rename("crop_type")
+
+
+def _agreed(labels: np.ndarray) -> xr.DataArray:
+    """Labels of 10 m on the 20 m grid, 255 where four pixels differ or have none (0)."""
     # Both grids share their corner, so that blocks of 2 x 2 are the pixels of 20 m.
-    rows, columns = labels.sizes["y"] // 2, labels.sizes["x"] // 2
-    blocks = labels.values.reshape(rows, 2, columns, 2)
+    rows, columns = labels.shape[0] // 2, labels.shape[1] // 2
+    blocks = labels.reshape(rows, 2, columns, 2)
     first = blocks[:, 0, :, 0]
     same = (blocks == first[:, None, :, None]).all((1, 3)) & (first > 0)
     ids = xr.DataArray(np.where(same, first, 255).astype(np.uint8), dims=("y", "x"))
-    ids.attrs = {"long_name": "land cover of declared parcels", **LEGEND.flags()}
     ids.encoding = {"dtype": "uint8", "_FillValue": np.uint8(255)}
-    return ids.rename("reference")
+    return ids
 
 
 def _read(raw: Path, kind: str) -> xr.Dataset:

@@ -16,6 +16,8 @@ from lulc_xr.core.errors import SampleError, name_unknown
 PRECIPITATION = ("bio12", "bio13", "bio14", "bio16", "bio17", "bio18", "bio19")
 """Variables that are amounts of precipitation, scaled by log1p (our own proposal)."""
 
+_SLACK = 1e-4  # part of its range by which a value may lie beyond it
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContextScaling:
@@ -29,11 +31,16 @@ class ContextScaling:
         Names, in the order of the other settings.
     mean, std : tuple of float
         Mean and standard deviation of each, after the logarithm.
+    low, high : tuple of float, or None
+        Lowest and highest raw value of each among the training samples; None if unknown, as of
+        models that were saved before ranges were.
     """
 
     variables: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.variables) == len(self.mean) == len(self.std):
@@ -46,6 +53,12 @@ class ContextScaling:
                 f"scaling of context with means {self.mean} and deviations {self.std}: all must "
                 "be finite and the deviations positive. Drop variables that are constant."
             )
+        limits = [self.low or (), self.high or ()]
+        if any(limits) and {len(v) for v in limits} != {len(self.variables)}:
+            raise SampleError(
+                f"range of context {self.variables} with {len(limits[0])} lowest and "
+                f"{len(limits[1])} highest values: expected one of each per variable."
+            )
 
     def scale(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Raw values (variable, ...) as the model sees them."""
@@ -53,6 +66,33 @@ class ContextScaling:
         shape = (-1, *[1] * (made.ndim - 1))
         mean, std = (np.asarray(v).reshape(shape) for v in (self.mean, self.std))
         return np.asarray((made - mean) / std, np.float32)
+
+    def outside(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which raw values lie outside the range of the training samples.
+
+        Parameters
+        ----------
+        values : ndarray of float
+            (variable, ...).
+
+        Returns
+        -------
+        ndarray of bool
+            Same shape; False where a value is NaN, and everywhere if the range is unknown.
+        """
+        if self.low is None or self.high is None:
+            return np.zeros(np.shape(values), bool)
+        shape = (-1, *[1] * (np.ndim(values) - 1))
+        low, high = (np.asarray(v).reshape(shape) for v in (self.low, self.high))
+        # Interpolation may miss the value of a sample's own place by a rounding error.
+        slack = _SLACK * (high - low)
+        found: NDArray[np.bool_] = (values < low - slack) | (values > high + slack)
+        return found
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Numbers as JSON-able values, without the names; no entry of a range that is unknown."""
+        rows = {"mean": self.mean, "std": self.std, "low": self.low, "high": self.high}
+        return {name: list(row) for name, row in rows.items() if row is not None}
 
 
 def fit_context_scaling(
@@ -86,6 +126,8 @@ def fit_context_scaling(
         variables=tuple(names),
         mean=tuple(float(v) for v in mean.astype(np.float32)),
         std=tuple(float(v) for v in std.astype(np.float32)),
+        low=tuple(float(v) for v in np.nanmin(values, axis=1)),
+        high=tuple(float(v) for v in np.nanmax(values, axis=1)),
     )
 
 

@@ -26,6 +26,10 @@ class SampleError(LulcError, ValueError):
     """Points, samples or folds cannot be used as asked."""
 
 
+class ExperimentError(LulcError, ValueError):
+    """An experiment is inconsistent, or is not the one that its folder was begun with."""
+
+
 class StoreError(LulcError, OSError):
     """A Zarr store cannot be read or written as asked; nothing was half replaced."""
 
@@ -36,6 +40,10 @@ class SourceError(LulcError, OSError):
 
 class IncompleteMapWarning(UserWarning):
     """A class map in a store was begun and not finished."""
+
+
+class ContextRangeWarning(UserWarning):
+    """A model is asked for places whose climate none of its training samples has."""
 
 
 def name_unknown(kind: str, name: object, known: Iterable[str]) -> str:

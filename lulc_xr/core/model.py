@@ -142,11 +142,8 @@ class ModelSpec:
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-able values."""
         scaling = self.scaling and {"mean": list(self.scaling.mean), "std": list(self.scaling.std)}
-        # Models of before there was context or stride have no such entry; their hashes stay.
-        context_scaling = self.context_scaling and {
-            "mean": list(self.context_scaling.mean),
-            "std": list(self.context_scaling.std),
-        }
+        # Models of before there was context have no such entry; their hashes stay as they are.
+        context_scaling = self.context_scaling and self.context_scaling.to_dict()
         return {
             "bands": list(self.bands),
             "legends": {task: legend.to_dict() for task, legend in self.legends.items()},
@@ -172,9 +169,7 @@ class ModelSpec:
             context=context,
             scaling=scaling and Scaling(mean=tuple(scaling["mean"]), std=tuple(scaling["std"])),
             context_scaling=of_context
-            and ContextScaling(
-                variables=context, mean=tuple(of_context["mean"]), std=tuple(of_context["std"])
-            ),
+            and ContextScaling(variables=context, **{n: tuple(v) for n, v in of_context.items()}),
         )
 
 

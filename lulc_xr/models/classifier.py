@@ -33,11 +33,11 @@ from lulc_xr.models.folder import (
     read_folder,
     write_folder,
 )
-from lulc_xr.models.folding import InferenceForm
 from lulc_xr.models.mlm import SCHEMA, describe_model
 from lulc_xr.models.plain_form import make_form
 from lulc_xr.models.registry import is_spatial, make_network, needs_fixed_dates
 from lulc_xr.models.sample_predictions import predict_samples
+from lulc_xr.models.spatial import Form
 from lulc_xr.models.weights import check_network, count_weights, put_weights, sizes_of
 
 
@@ -83,7 +83,7 @@ class Classifier:
         self.device = choose_device(device)
         self._network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
         self._provenance = copy.deepcopy(dict(provenance or {}))
-        self._forms: dict[Precision, InferenceForm] = {}
+        self._forms: dict[Precision, Form] = {}
         self._building = threading.Lock()
         self._folder: Path | None = None
         self.content_hash: str = hash_content(self._identity(), self._network.state_dict())
@@ -239,7 +239,7 @@ class Classifier:
             "properties": properties,
         }
 
-    def _form(self) -> InferenceForm:
+    def _form(self) -> Form:
         with self._building:
             if self.precision not in self._forms:
                 form = make_form(self._network, spec=self.spec, precision=self.precision)

@@ -268,7 +268,7 @@ class Embedding(nn.Module):
 
     def forward(self, values: Tensor, context: Tensor) -> Tensor:
         """Values (batch, channel[, time | y, x]) plus what the context says of each channel."""
-        added = apply_linear(self.linear, context)
+        added = apply_linear(self.linear, context.to(self.linear.weight.dtype))
         return values + added.reshape(*added.shape, *(1,) * (values.ndim - added.ndim))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.models.allocation import keep_freed_memory
-from lulc_xr.models.folding import InferenceForm
+from lulc_xr.models.spatial import Form
 
 DEVICE_VARIABLE = "LULC_XR_DEVICE"
 DEVICES = ("cpu", "cuda")
@@ -58,7 +58,7 @@ def choose_device(device: str | None) -> str:
 
 
 def run_form(
-    form: InferenceForm,
+    form: Form,
     series: Tensor,
     days: Tensor,
     seen: Tensor | None,
@@ -68,7 +68,7 @@ def run_form(
 
     Parameters
     ----------
-    form : InferenceForm
+    form : Form
         Its `batch` stays at the size that fitted.
     series, days, seen : Tensor
         (time, band, pixel), (time,) and (time, pixel) or None, on the device of the form; a

@@ -124,8 +124,8 @@ class InferenceForm(nn.Module, ABC):
         self.batch = batch
         self.mean: Tensor
         self.rate: Tensor
-        self.register_buffer("mean", _per_band(mean, bands, default=0.0, name="mean"))
-        self.register_buffer("rate", 1.0 / _per_band(std, bands, default=1.0, name="std"))
+        self.register_buffer("mean", per_band(mean, bands, default=0.0, name="mean"))
+        self.register_buffer("rate", 1.0 / per_band(std, bands, default=1.0, name="std"))
 
     @abstractmethod
     def logits(
@@ -263,7 +263,8 @@ def stack_heads(heads: nn.ModuleDict) -> tuple[Tensor, Tensor]:
     return weight, torch.cat([layer.bias.detach() for layer in layers])
 
 
-def _per_band(values: Sequence[float] | None, bands: int, *, default: float, name: str) -> Tensor:
+def per_band(values: Sequence[float] | None, bands: int, *, default: float, name: str) -> Tensor:
+    """Values as a tensor (band,), or `default` for each; ModelError if their number differs."""
     tensor = torch.full((bands,), default) if values is None else torch.as_tensor(values).float()
     if tensor.shape != (bands,):
         raise ModelError(

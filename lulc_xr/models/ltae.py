@@ -183,7 +183,7 @@ class LTAE(nn.Module):
         values = features.unflatten(-1, (heads, -1))
         values = values + encode_days(days, self.key.shape[1])[..., None, :]
         scores = torch.einsum("bthg,hgk,hk->bth", values, self.key, self.query) / math.sqrt(key)
-        weights = _attend(scores, mask[..., None], dim=1)[..., None]
+        weights = attend(scores, mask[..., None], dim=1)[..., None]
         hidden: Tensor = (weights * values).sum(1).flatten(1)
         if self.embedding is not None:
             hidden = self.embedding(hidden, context)
@@ -330,7 +330,7 @@ class _Layer(nn.Module):
         return functional.relu(apply_norm(self.norm, self.linear(values), context, rows))
 
 
-def _attend(scores: Tensor, mask: Tensor | None, *, dim: int) -> Tensor:
+def attend(scores: Tensor, mask: Tensor | None, *, dim: int) -> Tensor:
     """Softmax over the observed dates; all zero where there is none."""
     if mask is None:
         return scores.softmax(dim)

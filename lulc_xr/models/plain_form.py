@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from lulc_xr.core.model import ModelSpec, Precision
 from lulc_xr.models.folding import InferenceForm
+from lulc_xr.models.registry import is_spatial
+from lulc_xr.models.spatial import Form, SpatialForm
 
 DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -45,7 +47,7 @@ class PlainForm(InferenceForm):
         return torch.cat([by_task[task] for task in self.classes], dim=1)
 
 
-def make_form(network: nn.Module, *, spec: ModelSpec, precision: Precision) -> InferenceForm:
+def make_form(network: nn.Module, *, spec: ModelSpec, precision: Precision) -> Form:
     """The form in which a network predicts: its own fast one if it has one, else as it is."""
     settings: dict[str, Any] = {
         "mean": spec.scaling.mean if spec.scaling else None,
@@ -54,8 +56,10 @@ def make_form(network: nn.Module, *, spec: ModelSpec, precision: Precision) -> I
     }
     build = getattr(network, "inference_form", None)
     if build is not None:
-        form: InferenceForm = build(**settings).eval()
+        form: Form = build(**settings).eval()
         return form
+    if is_spatial(network):
+        return SpatialForm(network, context=context_size(network), **settings).eval()
     classes = {task: len(legend) for task, legend in spec.legends.items()}
     return PlainForm(
         network,

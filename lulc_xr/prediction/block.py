@@ -19,6 +19,7 @@ from lulc_xr.core.errors import ModelError
 from lulc_xr.core.legend import FILL_CLASS
 from lulc_xr.core.model import ModelSpec, Predictor
 from lulc_xr.core.probability import check_probabilities, entropy, fill_unseen, most_probable
+from lulc_xr.prediction.context import mark_outside
 
 Context = Mapping[str, NDArray[np.float32]]
 """Context variables of a block by name, each of shape (y, x)."""
@@ -37,11 +38,12 @@ _probed: set[str] = set()
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """What is computed of each task: names of variables by kind."""
+    """What is computed of each task: names of variables by kind; and `outside`, of the context."""
 
     classes: Mapping[str, str]
     entropies: Mapping[str, str]
     probabilities: Mapping[str, str]
+    outside: str | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -173,6 +175,10 @@ def predict_block(
             slice(patch.y.start - origin[0].start, patch.y.stop - origin[0].start),
             slice(patch.x.start - origin[1].start, patch.x.stop - origin[1].start),
         )
+        if context:
+            beyond = mark_outside({n: v[inner] for n, v in context.items()}, spec)
+            if outputs.outside:
+                made[outputs.outside][0][where] = fill_unseen(beyond, visible)
         for task in outputs.tasks:
             check_probabilities(found[task], seen, classes=len(spec.legends[task]), task=task)
             _put(made, found[task][(slice(None), *inner)], visible, where, task, spec, outputs)
@@ -202,6 +208,8 @@ def _empty(shape: tuple[int, int], spec: ModelSpec, outputs: Outputs) -> dict[st
         made[name] = np.full((1, *shape), np.nan, np.float32)
     for task, name in outputs.probabilities.items():
         made[name] = np.full((1, len(spec.legends[task]), *shape), np.nan, np.float32)
+    if outputs.outside:
+        made[outputs.outside] = np.full((1, *shape), FILL_CLASS, np.uint8)
     return made
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.blocks import Window, split, window
 from lulc_xr.core.cube import check_cube
-from lulc_xr.core.dates import YearDates, plan_year, year_bounds, years_covered
-from lulc_xr.core.errors import CubeError, ModelError, name_unknown
+from lulc_xr.core.dates import YearDates, mapped_years, plan_year
+from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import (
     ModelSpec,
     Predictor,
@@ -28,7 +28,7 @@ from lulc_xr.core.model import (
     check_predictor,
 )
 from lulc_xr.prediction.block import Block, Outputs, Probe, predict_block, probe_pixels
-from lulc_xr.prediction.context import ContextSource, make_context
+from lulc_xr.prediction.context import OUTSIDE, ContextSource, check_range, make_context
 from lulc_xr.prediction.loading import load_once, make_reference
 from lulc_xr.prediction.sources import Source, make_source
 from lulc_xr.prediction.variables import map_dataset
@@ -127,7 +127,8 @@ def classify(
         any object with ``spec`` and ``predict_block``.
     outputs : sequence of str, optional
         Tasks whose class map is wanted, ``"entropy"`` (nats) and ``"probability"`` of these
-        tasks. By default the class map of every task and its entropy.
+        tasks; ``"context_outside"`` of a model with context. By default the class map of every
+        task and its entropy.
     years : sequence of int, optional
         Mapped years; by default those whose first and last month hold a date.
     precision : {"float32", "bfloat16"}
@@ -142,7 +143,8 @@ def classify(
         Per task ``<task>(year, y, x)`` uint8 (255: no clear date, or the model needs context
         and the pixel has none, such as out at sea), ``<task>_entropy`` float32,
         ``<task>_probability(year, class, y, x)`` float32 (``<task>_class`` for tasks other than
-        land_cover, each with a legend of its own); `y` and `x` as in `ds`.
+        land_cover, each with a legend of its own); ``context_outside(year, y, x)`` uint8: 1
+        where the context lies outside the range of the training samples; `y` and `x` as in `ds`.
 
     Raises
     ------
@@ -159,7 +161,7 @@ def classify(
     reference = make_reference(predictor, precision=chosen)
     exact = None if chosen == "float32" else make_reference(predictor, precision="float32")
     times = cube["time"].values
-    mapped = _years(times, spec, years)
+    mapped = mapped_years(times, start_month=spec.dates.start_month, years=years)
     plans = [plan_year(times, spec.dates, year=year) for year in mapped]
     shape = (cube.sizes["y"], cube.sizes["x"])
     side = (shard, shard) if shard else _shard_side(cube["reflectance"])
@@ -190,8 +192,10 @@ def classify(
 
 
 def _plan_outputs(outputs: Sequence[str] | None, spec: ModelSpec) -> Outputs:
-    kinds = ("entropy", "probability")
+    kinds = ("entropy", "probability", *([OUTSIDE] if spec.context else []))
     asked = [*spec.legends, "entropy"] if outputs is None else list(outputs)
+    if OUTSIDE in asked:
+        check_range(spec)
     for name in asked:
         if name not in (*spec.legends, *kinds):
             raise ModelError(name_unknown("output", name, (*spec.legends, *kinds)))
@@ -202,23 +206,8 @@ def _plan_outputs(outputs: Sequence[str] | None, spec: ModelSpec) -> Outputs:
         classes={t: t for t in tasks if t in asked},
         entropies={t: f"{t}_entropy" for t in tasks if "entropy" in asked},
         probabilities={t: f"{t}_probability" for t in tasks if "probability" in asked},
+        outside=OUTSIDE if OUTSIDE in asked else None,
     )
-
-
-def _years(times: NDArray[Any], spec: ModelSpec, years: Sequence[int] | None) -> list[int]:
-    if years is not None:
-        if not len(years):
-            raise CubeError("years=[] asks for no year; leave it out for all that are covered.")
-        return sorted({int(y) for y in years})
-    covered = years_covered(times, start_month=spec.dates.start_month)
-    if not covered:
-        first, last = year_bounds(2018, start_month=spec.dates.start_month)
-        raise CubeError(
-            f"the dates of this cube ({str(times[0])[:10]} to {str(times[-1])[:10]}) cover no "
-            f"whole mapped year (the model's run from {str(first)[5:]} to {str(last)[5:]}). "
-            "Pass years=[...] to map one all the same."
-        )
-    return covered
 
 
 def _sources(
@@ -273,7 +262,8 @@ def _arrays(
     """One task per shard and year, and one array per variable that picks its part."""
     chunks = (split(jobs[0].shape[0], side[0]), split(jobs[0].shape[1], side[1]))
     edges = [np.concatenate([[0], np.cumsum(c)]).tolist() for c in chunks]
-    block_name = f"classify-{token}"
+    # Tasks of other outputs of the same map are other tasks, also in one graph.
+    block_name = f"classify-{tokenize(token, asdict(outputs))}"
     tasks: dict[Any, Any] = {}
     for (n, job), i, j in product(enumerate(jobs), range(len(chunks[0])), range(len(chunks[1]))):
         rows = slice(edges[0][i], edges[0][i + 1])
@@ -288,6 +278,7 @@ def _arrays(
     kinds = [(n, t, 0) for t, n in outputs.classes.items()]
     kinds += [(n, t, 0) for t, n in outputs.entropies.items()]
     kinds += [(n, t, 1) for t, n in outputs.probabilities.items()]
+    kinds += [(outputs.outside, "", 0)] if outputs.outside else []
     made = {}
     for name, task, has_classes in kinds:
         own = f"{name}-{token}"
@@ -297,8 +288,9 @@ def _arrays(
             key = (own, n, *middle, i, j)
             parts[key] = Task(key, _pick, TaskRef((block_name, n, i, j)), name)
         graph = HighLevelGraph({**layers, own: parts}, {**depends, own: {block_name}})
-        classes = ((len(spec.legends[task]),),) * has_classes
-        dtype = np.uint8 if name in outputs.classes.values() else np.float32
+        classes = ((len(spec.legends[task]),),) if has_classes else ()
+        whole = name == outputs.outside or name in outputs.classes.values()
+        dtype = np.uint8 if whole else np.float32
         made[name] = da.Array(graph, own, chunks=((1,) * len(jobs), *classes, *chunks), dtype=dtype)
     return made
 

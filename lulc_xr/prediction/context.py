@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,10 +13,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.core.context import CONTEXT, CoarseGrid, context_names, edge_of, interpolate
+from lulc_xr.core.context_scaling import ContextScaling
 from lulc_xr.core.cube import crs_of
-from lulc_xr.core.errors import CubeError
+from lulc_xr.core.errors import ContextRangeWarning, CubeError, ModelError
 from lulc_xr.core.georeference import affine_of
+from lulc_xr.core.model import ModelSpec
 from lulc_xr.prediction.sources import Source, StoredSource, make_source
+
+OUTSIDE = "context_outside"
+"""Output that marks pixels whose context no training sample had."""
+
+_warning = threading.Lock()
+_warned: set[ContextScaling] = set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +118,50 @@ def make_context(cube: xr.Dataset, names: Sequence[str]) -> tuple[ContextSource 
         ),
         array,
     )
+
+
+def mark_outside(context: Mapping[str, NDArray[np.float32]], spec: ModelSpec) -> NDArray[np.uint8]:
+    """1 where a pixel's context lies outside the range of the training samples, else 0, (y, x).
+
+    The first time in a process that a model meets such pixels it warns of them.
+    """
+    scaling = spec.context_scaling
+    values = np.stack([context[name] for name in spec.context])
+    if scaling is None or scaling.low is None or scaling.high is None:
+        return np.zeros(values.shape[1:], np.uint8)
+    each = scaling.outside(values)
+    found = np.asarray(each.any(0))
+    if found.any():
+        with _warning:
+            first = scaling not in _warned
+            _warned.add(scaling)
+        if first:
+            number = int(np.argmax(each.reshape(len(each), -1).any(1)))
+            name, example = spec.context[number], values[number][each[number]][0]
+            warnings.warn(
+                f"context outside the range of the training samples at {int(found.sum())} of "
+                f"{found.size} pixels of a block: {name} is {example:g}, and was "
+                f"{scaling.low[number]:g} to {scaling.high[number]:g}. The map is an extrapolation "
+                "there; outputs=[..., 'context_outside'] marks such pixels.",
+                ContextRangeWarning,
+                stacklevel=2,
+            )
+    marked: NDArray[np.uint8] = found.astype(np.uint8)
+    return marked
+
+
+def check_range(spec: ModelSpec) -> None:
+    """Raise ModelError unless a model knows the range of the context it was trained on."""
+    if not spec.context:
+        raise ModelError(
+            "output 'context_outside' of a model that takes no context. Leave it out of outputs."
+        )
+    if spec.context_scaling is None or spec.context_scaling.low is None:
+        raise ModelError(
+            f"output 'context_outside' of a model that does not know the range of its context "
+            f"({', '.join(spec.context)}). Give its ModelSpec a context_scaling "
+            "(lulc_xr.fit_context_scaling), or train it again."
+        )
 
 
 def _any(part: tuple[slice, slice]) -> bool:

@@ -50,7 +50,9 @@ def map_dataset(
     }
     made: dict[str, xr.Variable] = {}
     for task, legend in spec.legends.items():
-        made |= _task_variables(task, legend, arrays, outputs, provenance)
+        made |= task_variables(task, legend, arrays, outputs, provenance)
+    if outputs.outside:
+        made[outputs.outside] = _outside(arrays[outputs.outside], spec, provenance)
     coords: dict[Any, Any] = {
         "year": xr.Variable("year", np.asarray(years, np.int64), {"long_name": "mapped year"}),
         "y": cube["y"].variable,
@@ -69,13 +71,14 @@ def class_dimension(task: str) -> str:
     return "class" if task == "land_cover" else f"{task}_class"
 
 
-def _task_variables(
+def task_variables(
     task: str,
     legend: Legend,
     arrays: Mapping[str, Any],
     outputs: Outputs,
     provenance: Mapping[str, str],
 ) -> dict[str, xr.Variable]:
+    """Class map, entropy and probabilities of one task, as far as they are asked for."""
     names = {
         "class": outputs.classes.get(task),
         "entropy": outputs.entropies.get(task),
@@ -112,3 +115,19 @@ def _task_variables(
             }
         made[name] = xr.Variable(dims, arrays[name], attrs, encoding)
     return made
+
+
+def _outside(array: Any, spec: ModelSpec, provenance: Mapping[str, str]) -> xr.Variable:
+    attrs = {
+        **provenance,
+        "long_name": "context outside the range of the training samples",
+        "flag_values": np.array([0, 1], np.uint8),
+        "flag_meanings": "inside outside",
+        "comment": f"any of {', '.join(spec.context)}",
+    }
+    encoding = {
+        "grid_mapping": "spatial_ref",
+        "dtype": "uint8",
+        "_FillValue": np.uint8(FILL_CLASS),
+    }
+    return xr.Variable(("year", "y", "x"), array, attrs, encoding)

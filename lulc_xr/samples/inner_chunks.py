@@ -72,6 +72,13 @@ class InnerChunks:
         self.sides: Index = self.array.chunks
         self.dtype: np.dtype[Any] = self.array.dtype
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"array": self.array}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Another process opens the array for itself, with a lock and indices of its own.
+        self.__init__(**state)  # type: ignore[misc]
+
     def fetch(self, chunks: Sequence[Index]) -> dict[Index, Any]:
         """Stored bytes of chunks, each fetched once; None for those that were never written.
 

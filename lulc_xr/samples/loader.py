@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict
 
@@ -18,6 +17,7 @@ from lulc_xr.core.errors import SampleError, name_unknown
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import tasks_of
 from lulc_xr.samples.assembly import PATCH_DIMS
+from lulc_xr.samples.loader_members import rank_of_many
 from lulc_xr.samples.patches import iterate_positions
 
 
@@ -51,6 +51,10 @@ class SampleBatches(IterableDataset[Batch]):
     Samples are held in memory. Give it to ``torch.utils.data.DataLoader(batches,
     batch_size=None)``, or iterate over it. With worker processes each batch is made by one
     of them; those start from the epoch that this object is in, so call :meth:`set_epoch`.
+
+    Processes of a distributed training share every batch: `batch_size` is that of all of them
+    together, and each takes its part, so that steps are those of a single process. A last batch
+    of fewer than two samples for each is then left out.
 
     Parameters
     ----------
@@ -124,7 +128,8 @@ class SampleBatches(IterableDataset[Batch]):
             self._context = np.ascontiguousarray(context.scale(raw).T)
 
     def __len__(self) -> int:
-        return math.ceil(self.size / self.batch_size)
+        whole, rest = divmod(self.size, self.batch_size)
+        return whole + (rest >= self._smallest)
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration the epoch of this number (0-based)."""
@@ -137,10 +142,18 @@ class SampleBatches(IterableDataset[Batch]):
         self.epoch += 1
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        rank, processes = rank_of_many()
         windows = iterate_positions({"sample": self.size}, steps={"sample": self.batch_size})
         for number, window in enumerate(windows):
-            if number % step == first:
-                yield self._batch(order[window["sample"]])
+            chosen = order[window["sample"]]
+            if number % step == first and chosen.size >= self._smallest:
+                yield self._batch(np.array_split(chosen, processes)[rank])
+
+    @property
+    def _smallest(self) -> int:
+        """Fewest samples of a batch that can be shared: batch norm needs two in each process."""
+        _, processes = rank_of_many()
+        return 1 if processes == 1 else 2 * processes
 
     def _batch(self, chosen: NDArray[np.int64]) -> Batch:
         # NumPy gathers in this thread; PyTorch would wake its threads, which costs up to 20 ms

@@ -15,9 +15,9 @@ _NOTHING = -1
 
 
 def iterate_positions(
-    sizes: Mapping[str, int], *, steps: Mapping[str, int]
+    sizes: Mapping[str, int], *, steps: Mapping[str, int], overlap: Mapping[str, int] | None = None
 ) -> Iterator[dict[str, NDArray[np.int64]]]:
-    """Positions of windows that hold every position exactly once.
+    """Positions of windows that hold every position exactly once, or more often if they overlap.
 
     xbatcher leaves out a last window that is not full. Here it walks over positions that
     are filled up to whole windows, and the filling is taken off again: it moves no data.
@@ -28,6 +28,8 @@ def iterate_positions(
         Sizes to cover.
     steps : mapping of dimension to int
         Size of a window along the same dimensions.
+    overlap : mapping of dimension to int, optional
+        Positions that neighbouring windows share. Default: none.
 
     Yields
     ------
@@ -37,25 +39,41 @@ def iterate_positions(
     Raises
     ------
     SampleError
-        If a step is not a whole number >= 1, or a dimension is unknown.
+        If a step is not a whole number >= 1, a dimension is unknown, or windows overlap whole.
 
     Examples
     --------
     >>> [w["sample"].tolist() for w in iterate_positions({"sample": 5}, steps={"sample": 2})]
     [[0, 1], [2, 3], [4]]
+    >>> windows = iterate_positions({"y": 6}, steps={"y": 4}, overlap={"y": 2})
+    >>> [w["y"].tolist() for w in windows]
+    [[0, 1, 2, 3], [2, 3, 4, 5]]
     """
+    shared = {dim: (overlap or {}).get(dim, 0) for dim in steps}
     columns = {}
     for dim, step in steps.items():
         if dim not in sizes:
             raise SampleError(f"no dimension {dim!r} to cut; there are {sorted(sizes)}.")
         if step < 1:
             raise SampleError(f"windows of {step} along {dim!r}; give a whole number >= 1.")
-        filled = np.full(-(-sizes[dim] // step) * step, _NOTHING)
+        if not 0 <= shared[dim] < step:
+            raise SampleError(
+                f"windows of {step} that share {shared[dim]} along {dim!r}; expected 0 to "
+                f"{step - 1}, so that they move on."
+            )
+        stride = step - shared[dim]
+        windows = max(1, -(-(sizes[dim] - shared[dim]) // stride))
+        filled = np.full(shared[dim] + windows * stride, _NOTHING)
         filled[: sizes[dim]] = np.arange(sizes[dim])
         columns[f"{dim}_position"] = (dim, filled)
     if 0 in (sizes[dim] for dim in steps):
         return
-    for window in xbatcher.BatchGenerator(xr.Dataset(columns), input_dims=dict(steps)):
+    made = xbatcher.BatchGenerator(
+        xr.Dataset(columns),
+        input_dims=dict(steps),
+        input_overlap={dim: n for dim, n in shared.items() if n},
+    )
+    for window in made:
         found = {dim: window[f"{dim}_position"].to_numpy() for dim in steps}
         yield {dim: place[place != _NOTHING] for dim, place in found.items()}
 

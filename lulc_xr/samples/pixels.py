@@ -226,6 +226,11 @@ class LazyPixels:
             edges=edges, shards=(np.arange(edges[0].size), np.arange(edges[1].size))
         )
 
+    @property
+    def scaling(self) -> tuple[float | None, int | None]:
+        """Scale and fill of reflectance."""
+        return _scaling(self.cube["reflectance"])
+
     def read(self, work: Work) -> Iterator[tuple[int, int, Series]]:
         """See :class:`PixelReader`."""
         for place, (_, requests) in enumerate(work):
@@ -256,7 +261,7 @@ class LazyPixels:
             y=xr.DataArray(rows - corner["y"], dims="member"),
             x=xr.DataArray(columns - corner["x"], dims="member"),
         ).compute()
-        scale, fill = _scaling(self.cube["reflectance"])
+        scale, fill = self.scaling
         raw = picked["reflectance"].transpose("time", "band", "member").to_numpy()
         pixels = decode(np.array(raw), scale=scale, fill=fill, dtype=np.float32)
         if "clear" not in picked:

@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import Precision, check_precision
+from lulc_xr.training.augmentation import Augmentation
+from lulc_xr.training.loss_config import ClassWeights, LossConfig, check_class_weights
+from lulc_xr.training.tasks import TaskRule, check_task_weights
 
 Conditioning = Literal["none", "embedding", "cbn", "mcbn"]
 CONDITIONINGS: tuple[Conditioning, ...] = ("none", "embedding", "cbn", "mcbn")
 
 _EPOCHS, _STEPS = 20, 140
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """Seeded changes of training samples, drawn anew in every batch.
-
-    Parameters
-    ----------
-    date_dropout : float
-        Share (0 to 1) of the dates of a sample that are lost: they become gaps, or, for a network
-        without gaps, the mean of their neighbours.
-    band_gain : float
-        Standard deviation of a factor around 1 on each band of a sample, as haze or another
-        sensor make it.
-    noise : float
-        Standard deviation of noise on every value, in standard deviations of its band.
-    mixup : float
-        Parameter of the beta distribution by which two samples and their labels are mixed
-        (Zhang et al. 2018, https://arxiv.org/abs/1710.09412); 0: not at all.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range.
-    """
-
-    date_dropout: float = 0.0
-    band_gain: float = 0.0
-    noise: float = 0.0
-    mixup: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_range("date_dropout", self.date_dropout, low=0, high=1)
-        for name in ("band_gain", "noise", "mixup"):
-            _check_range(name, getattr(self, name), low=0)
+_LOGGERS = ("csv", "tensorboard")
+_DEVICES = ("cpu", "cuda", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +38,19 @@ class TrainConfig:
         Decay of the weights in AdamW.
     label_smoothing : float
         Share (0 to 1) of the label that is spread over all classes.
-    class_weights : {"balanced", None}
-        ``"balanced"``: every class counts the same in the loss, however many samples it has.
+    class_weights : {"balanced", "effective", None}
+        Short for ``loss=LossConfig(class_weights=...)``. ``"balanced"``: every class counts the
+        same in the loss, however many samples it has.
+    loss : LossConfig
+        The loss beyond cross entropy at labelled pixels: class weights, focal, tolerance, total
+        variation.
+    task_weights : mapping of str to float, "uncertainty" or None
+        Weight of each task in the loss (1 if it is not named), learned from the uncertainty of
+        each task (Kendall et al. 2018), or 1 for all.
+    regressions : sequence of str
+        Numbers that are learned beside the classes and left out of the classifier: ``"ndvi"``
+        (mean of the year), a context variable of the samples such as ``"elevation"``, or
+        another variable (sample,) or (sample, patch_y, patch_x) of theirs.
     augmentation : Augmentation
         Changes of the samples while training.
     average_weights : float
@@ -86,7 +67,15 @@ class TrainConfig:
     progress : bool
         Show a progress bar.
     log_folder : str or None
-        Folder for a CSV table of the losses.
+        Folder for the losses of every epoch, in one subfolder ``version_...`` per run.
+    logger : {"csv", "tensorboard"}
+        How they are written: a table, or the files that TensorBoard shows.
+    device : {"cpu", "cuda", "auto", None}
+        Where to train. None: what the environment variable LULC_XR_DEVICE says, else the CPU.
+        Under ``torchrun`` all its processes train together.
+    workers : int
+        Processes that read batches while the network learns, for samples and patches that are
+        read from a store; 0: none.
     allow_missing_classes : bool
         Train although a class of the legend has no sample; it will not be predicted well.
     conditioning : {"none", "embedding", "cbn", "mcbn"}
@@ -113,7 +102,10 @@ class TrainConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     label_smoothing: float = 0.1
-    class_weights: Literal["balanced"] | None = None
+    class_weights: ClassWeights | None = None
+    loss: LossConfig = field(default_factory=LossConfig)
+    task_weights: TaskRule = None
+    regressions: Sequence[str] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
     average_weights: float = 0.35
     validation_fold: int | None = None
@@ -122,6 +114,9 @@ class TrainConfig:
     precision: Precision = "float32"
     progress: bool = False
     log_folder: str | None = None
+    logger: Literal["csv", "tensorboard"] = "csv"
+    device: Literal["cpu", "cuda", "auto"] | None = None
+    workers: int = 0
     allow_missing_classes: bool = False
     conditioning: Conditioning = "none"
     context: tuple[str, ...] = ()
@@ -139,11 +134,12 @@ class TrainConfig:
         _check_range("label_smoothing", self.label_smoothing, low=0, high=1)
         _check_range("average_weights", self.average_weights, low=0, high=1)
         _check_range("seed", self.seed, low=0, high=2**32 - 1)
-        if self.class_weights not in ("balanced", None):
-            raise ModelError(
-                name_unknown("class_weights", self.class_weights, ["balanced", "None"])
-            )
+        self._check_loss()
         check_precision(self.precision)
+        _check_range("workers", self.workers, low=0)
+        for name, known in (("logger", _LOGGERS), ("device", (*_DEVICES, None))):
+            if getattr(self, name) not in known:
+                raise ModelError(name_unknown(name, getattr(self, name), map(str, known)))
         if self.patience is not None:
             _check_range("patience", self.patience, low=1)
             if self.validation_fold is None:
@@ -159,6 +155,27 @@ class TrainConfig:
     def epochs_of(self, batches: int) -> int:
         """Number of passes over samples that make so many batches."""
         return self.epochs or max(_EPOCHS, math.ceil(_STEPS / batches))
+
+    @property
+    def class_rule(self) -> ClassWeights | None:
+        """How classes are weighed."""
+        return self.loss.class_weights or self.class_weights
+
+    def _check_loss(self) -> None:
+        check_class_weights(self.class_weights)
+        both = (self.class_weights, self.loss.class_weights)
+        if None not in both and both[0] != both[1]:
+            raise ModelError(
+                f"class_weights {both[0]!r} and loss.class_weights {both[1]!r}; give one of them."
+            )
+        check_task_weights(self.task_weights)
+        if isinstance(self.task_weights, Mapping):
+            object.__setattr__(self, "task_weights", dict(self.task_weights))
+        if isinstance(self.regressions, str):
+            raise ModelError(
+                f"regressions {self.regressions!r}; give a tuple, such as ({self.regressions!r},)."
+            )
+        object.__setattr__(self, "regressions", tuple(self.regressions))
 
     def _check_context(self) -> None:
         if self.conditioning not in CONDITIONINGS:
@@ -193,6 +210,8 @@ class TrainConfig:
         if isinstance(settings.get("augmentation"), Mapping):
             _check_names(settings["augmentation"], Augmentation.__dataclass_fields__)
             settings["augmentation"] = Augmentation(**settings["augmentation"])
+        if isinstance(settings.get("loss"), Mapping):
+            settings["loss"] = LossConfig.from_dict(settings["loss"])
         return cls(**settings)
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 import xarray as xr
 from lightning import pytorch as lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
-from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from lightning.pytorch.utilities import CombinedLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.model import ModelSpec, check_single_pixels, fixed_number_of_dates
@@ -26,8 +28,13 @@ from lulc_xr.models.registry import is_spatial, load_network, make_network, need
 from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.loader import Batch, SampleBatches
 from lulc_xr.training.best_weights import BestWeights
+from lulc_xr.training.checkpoint import EpochSeeds, SaveLast, find_checkpoint, identify
 from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.distributed import give_to_all, trainer_settings
+from lulc_xr.training.faults import check_context, count_unlabelled, name_samples
 from lulc_xr.training.learner import Learner
+from lulc_xr.training.logs import make_logger
+from lulc_xr.training.methods import Method, method_to_dict
 from lulc_xr.training.prepare import (
     check_gaps,
     check_samples,
@@ -37,12 +44,22 @@ from lulc_xr.training.prepare import (
     weigh_classes,
     with_scaling,
 )
+from lulc_xr.training.regressions import keep_heads, scale_targets, with_targets
+from lulc_xr.training.semi_supervised import SemiSupervisedLearner
+from lulc_xr.training.teaching import Teaching, make_learner, plan_teaching
+from lulc_xr.training.unlabelled import describe_unlabelled
 
 _PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
 
 def fit(
-    samples: xr.Dataset, network: str = "tempcnn", *, config: TrainConfig | None = None
+    samples: xr.Dataset,
+    network: str = "tempcnn",
+    *,
+    config: TrainConfig | None = None,
+    method: Method | None = None,
+    unlabelled: xr.Dataset | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Classifier:
     """A classifier trained on samples.
 
@@ -56,6 +73,16 @@ def fit(
         Name of a network, such as ``"tempcnn"`` or ``"ltae"``.
     config : TrainConfig, optional
         Settings; the defaults suit a few hundred samples.
+    method : MeanTeacher, FixMatch or SelfTraining, optional
+        How to learn from unlabelled samples. Default: from the labels alone.
+    unlabelled : xr.Dataset, optional
+        Samples for the method, of the same dates, bands and patch, whose labels are not read; or
+        a cube, lazy as :func:`lulc_xr.open_cube` gives it, whose pixels or patches of the same
+        year are drawn while training, shard by shard.
+    checkpoint : path, optional
+        Folder for a checkpoint after every epoch. The same call continues a training that was
+        interrupted, and gives the same classifier as one that was not; what is there of
+        another training is refused. The folder may be removed afterwards.
 
     Returns
     -------
@@ -69,7 +96,8 @@ def fit(
         class of the legend has no sample, the network cannot see gaps and there are some,
         context is missing, or the validation fold is not there.
     ModelError
-        If the network is unknown, does not take its sizes, or training diverged.
+        If the network is unknown, does not take its sizes, training diverged, or the
+        checkpoint belongs to another training.
 
     Examples
     --------
@@ -82,10 +110,23 @@ def fit(
     ('tempcnn', 40)
     """
     config = config or TrainConfig()
-    _check_patches(samples, network)
+    _check_patches(samples, network, config)
+    samples = with_targets(samples, config.regressions)
     training, validation = split_fold(samples, validation_fold=config.validation_fold)
     spec = ModelSpec.from_samples(samples, context=choose_context(samples, config))
     check_samples(training, spec, allow_missing_classes=config.allow_missing_classes)
+    check_context(samples, spec.context)
+    if validation is not None and count_unlabelled(validation) == validation.sizes["sample"]:
+        raise SampleError(
+            f"no sample of validation_fold {config.validation_fold} has a label to judge by. "
+            "Choose another fold."
+        )
+    if nothing := count_unlabelled(training):
+        warnings.warn(
+            f"{nothing} of {training.sizes['sample']} training samples have no label of any task "
+            "and teach the classes nothing.",
+            stacklevel=2,
+        )
     if needs_fixed_dates(load_network(network)):
         check_gaps(samples, network=network)
     spec = with_scaling(spec, training)
@@ -96,8 +137,37 @@ def fit(
             halo=int(getattr(module, "receptive_field", 0)),
             stride=int(getattr(module, "stride", 1)),
         )
-        scores = _train(module, spec, training, validation, config)
+        teaching = plan_teaching(
+            method,
+            unlabelled,
+            spec=spec,
+            samples=training,
+            config=config,
+            fixed_dates=needs_fixed_dates(module),
+        )
+        identity = identify(
+            samples,
+            spec,
+            network=network,
+            config=config,
+            method=None if method is None else method_to_dict(method),
+            unlabelled=None if unlabelled is None else dict(unlabelled.sizes),
+        )
+        folder = None if checkpoint is None else Path(checkpoint)
+        scores = _train(module, spec, training, validation, config, (folder, identity), teaching)
+        for number in range(1, teaching.rounds if teaching else 1):
+            teacher, module = module, build_network(network, spec, config)
+            again = None if folder is None else folder / f"round_{number}"
+            scores = _train(
+                module, spec, training, validation, config, (again, identity), teaching, teacher
+            )
+        if config.regressions:
+            without = build_network(network, spec, replace(config, regressions=()))
+            module = keep_heads(without, module, name=network)
     provenance = _provenance(config, training, validation, spec, scores)
+    if method is not None and unlabelled is not None:
+        provenance["method"] = method_to_dict(method)
+        provenance["samples"]["unlabelled"] = describe_unlabelled(unlabelled)
     return Classifier(module, name=network, spec=spec, provenance=provenance)
 
 
@@ -113,15 +183,22 @@ def build_network(network: str, spec: ModelSpec, config: TrainConfig) -> torch.n
         network,
         bands=len(spec.bands),
         dates=fixed_number_of_dates(spec.dates),
-        classes={task: len(legend) for task, legend in spec.legends.items()},
+        classes={task: len(legend) for task, legend in spec.legends.items()}
+        | dict.fromkeys(config.regressions, 1),
         **conditioned,
         **config.sizes,
     )
 
 
-def _check_patches(samples: xr.Dataset, network: str) -> None:
+def _check_patches(samples: xr.Dataset, network: str, config: TrainConfig) -> None:
     if not is_spatial(load_network(network)):
         check_single_pixels(samples)
+        if config.loss.spatial:
+            raise ModelError(
+                f"{config.loss} asks for neighbouring pixels (tolerance, image_level or "
+                f"total_variation), which network {network!r} does not see. Leave them at 0, or "
+                "choose a network of patches, such as 'unet'."
+            )
     elif not set(PATCH_DIMS) <= set(samples["reflectance"].dims):
         raise SampleError(
             f"network {network!r} learns from patches, but these samples are single pixels. "
@@ -135,6 +212,9 @@ def _train(
     training: xr.Dataset,
     validation: xr.Dataset | None,
     config: TrainConfig,
+    checkpoint: tuple[Path | None, Mapping[str, Any]],
+    teaching: Teaching | None = None,
+    teacher: torch.nn.Module | None = None,
 ) -> dict[str, float]:
     """Train a network in place; the losses it ended with."""
     assert spec.scaling is not None
@@ -144,25 +224,43 @@ def _train(
         shuffle=True,
         seed=config.seed,
         context=spec.context_scaling,
+        regressions=config.regressions,
     )
     epochs = config.epochs_of(len(batches))
     steps = epochs * len(batches)
-    learner = Learner(
+    learner = make_learner(
         network,
+        teaching,
+        teacher=teacher,
         scaling=spec.scaling,
-        class_weights=weigh_classes(training, spec, balanced=config.class_weights == "balanced"),
+        class_weights=weigh_classes(
+            training, spec, rule=config.class_rule, beta=config.loss.effective_beta
+        ),
         config=config,
         steps=steps,
+        targets=scale_targets(training, config.regressions),
+        names=name_samples(training),
     )
     best = BestWeights()
+    folder, identity = checkpoint
+    last, begin = find_checkpoint(folder, identity) if folder else (None, 0)
+    batches.set_epoch(begin)
+    if teaching is not None and isinstance(learner, SemiSupervisedLearner):
+        teaching.stream.skip(begin * len(batches))
+    callbacks = [
+        EpochSeeds(config.seed, [batches]),
+        *_callbacks(config, best, steps=steps, average=not learner.averages_itself),
+    ]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        callbacks.append(SaveLast(folder, identity))
     trainer = lightning.Trainer(
         max_epochs=epochs,
-        accelerator="cpu",
-        devices=1,
+        **trainer_settings(config.device),
         precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
-        callbacks=_callbacks(config, best, steps=steps),
-        logger=CSVLogger(config.log_folder, name="") if config.log_folder else False,
-        enable_checkpointing=False,
+        callbacks=callbacks,
+        logger=make_logger(config),
+        enable_checkpointing=folder is not None,
         enable_model_summary=False,
         enable_progress_bar=config.progress,
         num_sanity_val_steps=0,
@@ -172,9 +270,16 @@ def _train(
     if validation is not None:
         size = 32 if is_spatial(network) else 1024
         judged = _loader(
-            SampleBatches(validation, batch_size=size, shuffle=False, context=spec.context_scaling)
+            SampleBatches(
+                validation,
+                batch_size=size,
+                shuffle=False,
+                context=spec.context_scaling,
+                regressions=config.regressions,
+            )
         )
-    trainer.fit(learner, _loader(batches), judged)
+    loader = _training_loader(batches, learner, teaching)
+    trainer.fit(learner, loader, judged, ckpt_path=last, weights_only=True)
     loss = float(trainer.callback_metrics["loss"])
     if not math.isfinite(loss):
         raise ModelError(
@@ -183,21 +288,39 @@ def _train(
         )
     scores = {"training_loss": loss, "epochs": float(trainer.current_epoch)}
     if validation is not None:
-        scores["validation_loss"] = best.loss
+        scores |= {"validation_loss": best.loss, **best.losses}
     if config.patience is not None:
         learner.load_state_dict(best.state)
         scores["best_epoch"] = float(best.epoch)
-    return scores
+    if learner.finished() is not network:
+        network.load_state_dict(learner.finished().state_dict())
+    if config.task_weights == "uncertainty":
+        learned = learner.task_weights.current()
+        scores |= {f"task_weight/{task}": weight for task, weight in learned.items()}
+    learner.cpu()
+    return give_to_all(learner, scores)
 
 
-def _loader(batches: SampleBatches) -> DataLoader[Batch]:
+def _loader(batches: IterableDataset[Batch]) -> DataLoader[Batch]:
     return DataLoader(batches, batch_size=None)
 
 
-def _callbacks(config: TrainConfig, best: BestWeights, *, steps: int) -> list[Callback]:
+def _training_loader(
+    batches: SampleBatches, learner: Learner, teaching: Teaching | None
+) -> DataLoader[Batch] | CombinedLoader:
+    """Labelled batches, alone or each with an unlabelled one."""
+    if teaching is None or not isinstance(learner, SemiSupervisedLearner):
+        return _loader(batches)
+    both = {"labelled": _loader(batches), "unlabelled": _loader(teaching.stream)}
+    return CombinedLoader(both, mode="min_size")
+
+
+def _callbacks(
+    config: TrainConfig, best: BestWeights, *, steps: int, average: bool
+) -> list[Callback]:
     # The order matters: the best weights are copied while the averaged ones are swapped in.
     callbacks: list[Callback] = [best] if config.validation_fold is not None else []
-    if config.average_weights:
+    if config.average_weights and average:
         reach = max(1.0, config.average_weights * steps)
         callbacks.append(EMAWeightAveraging(decay=1 - 1 / reach))
     if config.patience is not None:

@@ -15,6 +15,8 @@ from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import ModelSpec, Scaling
 from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.training.config import TrainConfig
+from lulc_xr.training.loss_config import ClassWeights
+from lulc_xr.training.losses import weigh_counts
 
 
 def choose_context(samples: xr.Dataset, config: TrainConfig) -> tuple[str, ...]:
@@ -87,7 +89,14 @@ def check_samples(samples: xr.Dataset, spec: ModelSpec, *, allow_missing_classes
         )
     for task, legend in spec.legends.items():
         missing = [name for name, n in count_classes(samples[task], legend).items() if not n]
-        if len(missing) == len(legend) or (missing and not allow_missing_classes):
+        if len(missing) == len(legend):
+            others = " ".join(t for t in spec.legends if t != task)
+            way_out = f", or train without: samples.assign_attrs(tasks={others!r})" * bool(others)
+            raise SampleError(
+                f"none of {number} training samples has a label of {task}. Draw samples with such "
+                f"labels{way_out}."
+            )
+        if missing and not allow_missing_classes:
             raise SampleError(
                 f"no training sample of {task} has class {', '.join(missing)}. "
                 "Draw samples of it, use a legend without it, or pass "
@@ -145,8 +154,10 @@ def with_scaling(spec: ModelSpec, samples: xr.Dataset) -> ModelSpec:
     )
 
 
-def weigh_classes(samples: xr.Dataset, spec: ModelSpec, *, balanced: bool) -> dict[str, Tensor]:
-    """Weight of each class in the loss of each task, 1 on average over the samples.
+def weigh_classes(
+    samples: xr.Dataset, spec: ModelSpec, *, rule: ClassWeights | None, beta: float = 0.999
+) -> dict[str, Tensor]:
+    """Weight of each class in the loss of each task, 1 on average over the labels.
 
     Parameters
     ----------
@@ -154,25 +165,24 @@ def weigh_classes(samples: xr.Dataset, spec: ModelSpec, *, balanced: bool) -> di
         Training samples; their `weight` counts.
     spec : ModelSpec
         Gives tasks and legends.
-    balanced : bool
-        Every class gets the same sum of weights; else all weights are 1.
+    rule : {"balanced", "effective", None}
+        See :func:`lulc_xr.training.losses.weigh_counts`.
+    beta : float
+        Of the effective number of labels.
 
     Returns
     -------
     dict of str to Tensor
-        Task to (class,) float32; 0 for a class without samples.
+        Task to (class,) float32; 0 for a class without samples, unless all are 1.
     """
-    weights = {task: torch.ones(len(legend)) for task, legend in spec.legends.items()}
-    if not balanced:
-        return weights
     each = samples["weight"].values if "weight" in samples else np.ones(samples.sizes["sample"])
+    each = each / each.mean()
+    weights = {}
     for task, legend in spec.legends.items():
-        index = legend.index_of(samples[task].values)
+        index = legend.index_of(samples[task].transpose("sample", ...).values)
+        # Of dense labels every pixel counts.
+        own = np.broadcast_to(each.reshape(-1, *[1] * (index.ndim - 1)), index.shape)
         known = index >= 0
-        total = np.bincount(index[known], weights=each[known], minlength=len(legend))
-        present = total > 0
-        share = np.divide(
-            total.sum() / present.sum(), total, where=present, out=np.zeros(len(total))
-        )
-        weights[task] = torch.tensor(share, dtype=torch.float32)
+        counts = np.bincount(index[known], weights=own[known], minlength=len(legend))
+        weights[task] = torch.tensor(weigh_counts(counts, rule, beta=beta), dtype=torch.float32)
     return weights

@@ -106,3 +106,15 @@ def test_store_gives_back_what_the_recipe_made(recipe, cube, tmp_path):
 def test_missing_raw_file_says_where_to_get_it(recipe, tmp_path):
     with pytest.raises(StoreError, match="It comes with the repository of lulc_xr"):
         recipe.make_cube(tmp_path)
+
+
+def test_crop_types_lie_where_parcels_are(recipe, cube, raw):
+    crops = recipe.make_crop_type(RAW)
+    legend = Legend.from_flags(crops.attrs)
+    assert legend.names == ("maize", "grass", "other_crops")
+    ids, counts = np.unique(crops, return_counts=True)
+    assert dict(zip(ids.tolist(), counts.tolist(), strict=True)) == {
+        1: 1249, 2: 835, 3: 31 + 25 + 96, 255: 1860,
+    }  # fmt: skip
+    np.testing.assert_array_equal(crops == 255, raw("OUTPUT_POLY-110_10m")["CT"] == 0)
+    np.testing.assert_array_equal(crops == 2, cube["reference"] == 13)

@@ -134,3 +134,13 @@ def test_missing_raw_files_say_where_to_get_them(tmp_path):
         SLOVENIA.make_cube(tmp_path)
     with pytest.raises(StoreError, match="comes with the repository of lulc_xr"):
         POLDER.make_cube(tmp_path)
+
+
+def test_polder_has_crop_types_where_four_pixels_agree(polder):
+    crops = POLDER.make_crop_type(RECIPES / "raw")
+    assert Legend.from_flags(crops.attrs) == POLDER.CROPS
+    assert set(np.unique(crops)) == {*POLDER.CROPS.ids, 255}
+    grass = crops.values == 2
+    assert (polder["reference"].values[grass] == 13).all()
+    # At most a quarter of the pixels of 10 m: borders of parcels have no type.
+    assert 200 < grass.sum() <= 1102 / 4

@@ -82,6 +82,94 @@ class WrongForm(Mean):
         return built.eval().inference_form(mean=mean, std=std, dtype=dtype)
 
 
+class Around(nn.Module):
+    """A correct network of patches: dates as channels, one convolution, cells of two pixels."""
+
+    spatial = True
+    receptive_field = 3
+    stride = 2
+    needs_fixed_dates = True
+
+    def __init__(self, *, bands, dates, classes, context=0, conditioning="none", faithful=False):
+        super().__init__()
+        if conditioning not in ("none", "embedding"):
+            raise ModelError(f"conditioning {conditioning!r} is not offered; use 'embedding'.")
+        self.sizes = {"bands": bands, "dates": dates, "classes": dict(classes)}
+        if context:
+            self.sizes |= {"context": context, "conditioning": conditioning}
+        self.body = nn.Conv2d(bands * dates, 6, 3, padding=1)
+        self.embedding = nn.Linear(context, 6) if conditioning == "embedding" else None
+        self.feature_size = 6
+        self.heads = nn.ModuleDict({t: nn.Conv2d(6, n, 1) for t, n in classes.items()})
+
+    def features(self, series, days=None, mask=None, context=None):
+        y, x = series.shape[3:]
+        hidden = nn.functional.pad(series.flatten(1, 2), self.margins(y, x))
+        hidden = nn.functional.max_pool2d(self.body(hidden).relu(), 2)
+        hidden = nn.functional.interpolate(hidden, scale_factor=2.0)
+        hidden = self.crop(hidden, y, x)
+        return hidden if self.embedding is None else hidden + self.embed(context)
+
+    def margins(self, y, x):
+        return 0, x % 2, 0, y % 2
+
+    def crop(self, hidden, y, x):
+        return hidden[..., :y, :x]
+
+    def embed(self, context):
+        if context.ndim == 2:
+            return self.embedding(context)[:, :, None, None]
+        return self.embedding(context.movedim(1, 3)).movedim(3, 1)
+
+    def forward(self, series, days=None, mask=None, context=None):
+        seen = self.features(series, days, mask, context)
+        return {task: head(seen) for task, head in self.heads.items()}
+
+
+class StatesTooLittle(Around):
+    receptive_field = 1
+
+
+class LooksAtTheWholePatch(Around):
+    def features(self, *inputs, **others):
+        seen = super().features(*inputs, **others)
+        return seen - seen.mean((2, 3), keepdim=True)
+
+
+class CountsCellsFromTheEnd(Around):
+    def margins(self, y, x):
+        return x % 2, 0, y % 2, 0
+
+    def crop(self, hidden, y, x):
+        return hidden[..., hidden.shape[-2] - y :, hidden.shape[-1] - x :]
+
+
+class CellsAreLarger(Around):
+    stride = 1
+
+
+class IgnoresContext(Around):
+    def embed(self, context):
+        return 0 * super().embed(context)
+
+
+class MapIsNotTheVector(Around):
+    def embed(self, context):
+        return super().embed(context) * (2.0 if context.ndim == 4 else 1.0)
+
+
+class ReadsContextAlways(Around):
+    def features(self, series, days=None, mask=None, context=None):
+        seen = super().features(series, days, mask, context)
+        return seen if context is None else seen + context.mean()
+
+
+class HeadsSeeSomethingElse(Around):
+    def forward(self, series, days=None, mask=None, context=None):
+        seen = self.features(series, days, mask, context)
+        return {task: head(2 * seen) for task, head in self.heads.items()}
+
+
 KEYS = ("bands", "dates", "classes")
 
 
@@ -99,13 +187,14 @@ def offered(tmp_path, monkeypatch):
     return offer
 
 
-@pytest.mark.parametrize("name", ["tempcnn", "ltae"])
+@pytest.mark.parametrize("name", ["ltae", "resmlp", "tempcnn", "unet", "utae"])
 def test_built_in_networks_keep_the_contract(name):
     check_model(name)
 
 
-def test_network_of_a_user_keeps_the_contract(offered):
-    offered("Mean")
+@pytest.mark.parametrize("name", ["Mean", "Around"])
+def test_network_of_a_user_keeps_the_contract(offered, name):
+    offered(name)
     check_model("mine")
 
 
@@ -121,6 +210,14 @@ def test_network_of_a_user_keeps_the_contract(offered):
         ("ForgetsASize", r"body.weight is torch.float32 \(8, 4\), but the network takes"),
         ("Wide", "receptive_field is 1"),
         ("WrongForm", "inference_form differs from forward"),
+        ("StatesTooLittle", "further away than receptive_field = 1"),
+        ("LooksAtTheWholePatch", "further away than receptive_field = 3"),
+        ("CountsCellsFromTheEnd", "window that begins at a multiple of stride = 2"),
+        ("CellsAreLarger", "window that begins at a multiple of stride = 1"),
+        ("IgnoresContext", "another context gives the same result"),
+        ("MapIsNotTheVector", r"and the same as a map \(batch, context, y, x\) differ"),
+        ("ReadsContextAlways", "conditioning=none' breaks the contract: context changes"),
+        ("HeadsSeeSomethingElse", "head of 'land_cover' on features differs from forward"),
     ],
 )
 def test_broken_network_is_caught(offered, name, message):

@@ -201,3 +201,11 @@ def test_wrong_scales_are_found_when_read(cube, factor, message):
     wrong = cube.assign(reflectance=cube["reflectance"] * np.float32(factor))
     with pytest.raises(CubeError, match=message):
         lx.classify(wrong, Ratio()).compute(scheduler="synchronous")
+
+
+def test_maps_of_other_outputs_may_be_computed_together(cube):
+    parts = [lx.classify(cube, Ratio(), outputs=[kind]) for kind in ("land_cover", "entropy")]
+    cover, entropy = dask.compute(*parts)
+    whole = lx.classify(cube, Ratio()).compute()
+    np.testing.assert_array_equal(cover["land_cover"], whole["land_cover"])
+    np.testing.assert_array_equal(entropy["land_cover_entropy"], whole["land_cover_entropy"])

@@ -1,5 +1,7 @@
 """Models that use climate: any chunking gives one map; sea is fill; what is missing is named."""
 
+import json
+
 import dask
 import hypothesis.strategies as st
 import numpy as np
@@ -203,3 +205,82 @@ def test_a_spec_keeps_its_context_scaling_and_old_ones_still_load():
             bands=plain.bands, legends=plain.legends, dates=plain.dates, context=("bio01",),
             context_scaling=spec.context_scaling,
         )  # fmt: skip
+
+
+def ranged(low, high):
+    """A model of climate that knows the range of its training samples."""
+    scaling = lx.ContextScaling(
+        variables=("bio12", "bio01"), mean=(2.0, 10.0), std=(1.0, 1.0), low=low, high=high
+    )
+    return Climate(context_scaling=scaling)
+
+
+def test_pixels_outside_the_range_of_training_are_marked_and_warned_of_once(store, cube):
+    around = climate_around(cube)
+    lx.write_context(around, store)
+    opened = lx.open_cube(store)
+    model = ranged((8.0, 7.0), (22.0, 21.5))
+    outputs = ["land_cover", "entropy", "context_outside"]
+    with dask.config.set(scheduler=raises):
+        maps = lx.classify(opened, model, outputs=outputs, shard=16)
+    with pytest.warns(lx.ContextRangeWarning, match=r"range of the training samples.*bio\d\d is"):
+        found = maps.compute(scheduler="synchronous")
+    values = context_at(
+        around, cube["x"].values, cube["y"].values[:, None],
+        crs=cube["spatial_ref"].attrs["crs_wkt"], variables=["bio12", "bio01"],
+    )  # fmt: skip
+    low, high = (np.array(v)[:, None, None] for v in ((8.0, 7.0), (22.0, 21.5)))
+    slack = 1e-4 * (high - low)
+    expected = ((values < low - slack) | (values > high + slack)).any(0).astype(np.uint8)
+    expected[found["land_cover"].values[0] == 255] = 255
+    assert {0, 1, 255} == set(np.unique(expected))
+    np.testing.assert_array_equal(found["context_outside"][0], expected)
+    # The warning came once; the maps are as without the mark.
+    plain = lx.classify(opened, model, shard=16).compute(scheduler="synchronous")
+    np.testing.assert_array_equal(plain["land_cover"], found["land_cover"])
+
+
+def test_the_mark_is_written_with_its_flags_and_read_back(store, cube):
+    lx.write_context(climate_around(cube), store)
+    model = ranged((0.0, 0.0), (30.0, 30.0))
+    outputs = ["land_cover", "context_outside"]
+    lx.write_variables(
+        lx.classify(lx.open_cube(store), model, outputs=outputs), store, progress=False
+    )
+    written = lx.open_cube(store)["context_outside"]
+    assert written.dtype == np.uint8
+    assert written.dims == ("year", "y", "x")
+    assert written.attrs["flag_meanings"] == "inside outside"
+    assert list(written.attrs["flag_values"]) == [0, 1]
+    assert set(np.unique(written)) == {0, 255}
+    assert lx.verify(store).ok
+
+
+def test_the_mark_needs_a_model_that_knows_its_range(cube, placed):
+    with pytest.raises(ModelError, match="of a model that takes no context"):
+        lx.classify(cube, Ratio(), outputs=["context_outside"])
+    with pytest.raises(ModelError, match=r"does not know the range .* \(bio12, bio01\)"):
+        lx.classify(placed, Climate(), outputs=["land_cover", "context_outside"])
+
+
+def test_ranges_are_those_of_the_samples_and_old_scalings_keep_their_hash():
+    cube = lx.testing.landscape(y=32, x=32)
+    cube = cube.assign(bioclim=climate_around(cube).fillna(12.0))
+    samples, model = forest_of(cube, ("bio12", "bio01"))
+    scaling = lx.fit_context_scaling(samples, ("bio12", "bio01"))
+    raw = samples["bioclim"].sel(bioclim_variable=["bio12", "bio01"]).values
+    np.testing.assert_array_equal(scaling.low, raw.min(0))
+    np.testing.assert_array_equal(scaling.high, raw.max(0))
+    assert not scaling.outside(raw.T).any()
+    assert scaling.outside(np.array([[99.0], [np.nan]])).tolist() == [[True], [False]]
+    old = lx.ContextScaling(variables=scaling.variables, mean=scaling.mean, std=scaling.std)
+    assert list(old.to_dict()) == ["mean", "std"]
+    assert not old.outside(raw.T + 1e6).any()
+    for each in (old, scaling):
+        spec = lx.ModelSpec(
+            bands=model.spec.bands, legends=model.spec.legends, dates=model.spec.dates,
+            context=("bio12", "bio01"), context_scaling=each,
+        )  # fmt: skip
+        assert lx.ModelSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    with pytest.raises(SampleError, match="1 lowest and 0 highest values: expected one of each"):
+        lx.ContextScaling(variables=("bio01",), mean=(0.0,), std=(1.0,), low=(1.0,))
