@@ -11,6 +11,8 @@ from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
 from lulc_xr.core.context import context_at
@@ -21,6 +23,7 @@ from lulc_xr.core.dates import RawDates, RegularDates
 from lulc_xr.core.errors import (
     ContextRangeWarning,
     CubeError,
+    ExperimentError,
     IncompleteMapWarning,
     LegendError,
     LulcError,
@@ -32,6 +35,7 @@ from lulc_xr.core.errors import (
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
+from lulc_xr.core.place import place_context
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.build import build_cube
@@ -49,6 +53,10 @@ from lulc_xr.jobs.recipe import Recipe
 from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
+from lulc_xr.prediction.objects import aggregate
+from lulc_xr.prediction.segments import segment
+from lulc_xr.prediction.smoothing import smooth
+from lulc_xr.samples.budgets import draw_labels
 from lulc_xr.samples.elc10 import join_lucas, read_elc10
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.filters import list_filters, quality_filter
@@ -67,6 +75,10 @@ from lulc_xr.versions import show_versions
 # Imported when first used: what needs PyTorch, and what needs rasterio.
 _ON_DEMAND = {
     "BuildReport": "lulc_xr.jobs.building",
+    "Experiment": "lulc_xr.jobs.experiment",
+    "ExperimentReport": "lulc_xr.jobs.experimenting",
+    "load_experiment": "lulc_xr.jobs.experiment_files",
+    "run_experiment": "lulc_xr.jobs.experimenting",
     "build": "lulc_xr.jobs.building",
     "RecipePlan": "lulc_xr.jobs.planning",
     "plan_recipe": "lulc_xr.jobs.planning",
@@ -76,9 +88,15 @@ _ON_DEMAND = {
     "LossConfig": "lulc_xr.training.loss_config",
     "TaskComparison": "lulc_xr.training.task_comparison",
     "compare_tasks": "lulc_xr.training.task_comparison",
+    "Ensemble": "lulc_xr.models.ensemble",
+    "load_ensemble": "lulc_xr.models.ensemble",
     "ModulePredictor": "lulc_xr.models.module",
     "list_networks": "lulc_xr.models.registry",
     "make_network": "lulc_xr.models.registry",
+    "Augmentation": "lulc_xr.training.augmentation",
+    "FixMatch": "lulc_xr.training.methods",
+    "MeanTeacher": "lulc_xr.training.methods",
+    "SelfTraining": "lulc_xr.training.methods",
     "TrainConfig": "lulc_xr.training.config",
     "fit": "lulc_xr.training.fit",
     "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
@@ -89,6 +107,7 @@ __all__ = [
     "CLEAR_RULES",
     "COMMON_BANDS",
     "Accuracy",
+    "Augmentation",
     "BuildReport",
     "ChunkPlan",
     "Classifier",
@@ -98,7 +117,12 @@ __all__ = [
     "Crosswalk",
     "CrosswalkRow",
     "CubeError",
+    "Ensemble",
     "EstimatorPredictor",
+    "Experiment",
+    "ExperimentError",
+    "ExperimentReport",
+    "FixMatch",
     "IncompleteMapWarning",
     "Legend",
     "LegendClass",
@@ -106,6 +130,7 @@ __all__ = [
     "LossConfig",
     "LulcAccessor",
     "LulcError",
+    "MeanTeacher",
     "ModelError",
     "ModelSpec",
     "ModulePredictor",
@@ -117,6 +142,7 @@ __all__ = [
     "SampleError",
     "SamplePlan",
     "Scaling",
+    "SelfTraining",
     "SourceError",
     "StoreError",
     "TaskComparison",
@@ -124,6 +150,7 @@ __all__ = [
     "Verification",
     "WriteReport",
     "accuracy",
+    "aggregate",
     "as_predictor",
     "assign_raster_regions",
     "assign_regions",
@@ -136,12 +163,14 @@ __all__ = [
     "composite",
     "context_at",
     "crosswalk",
+    "draw_labels",
     "extend_cube",
     "extract_samples",
     "features_of",
     "fill_unread",
     "fit",
     "fit_context_scaling",
+    "fragmentation",
     "group_biogeographical",
     "join_lucas",
     "legend",
@@ -150,6 +179,8 @@ __all__ = [
     "list_legends",
     "list_networks",
     "load_classifier",
+    "load_ensemble",
+    "load_experiment",
     "load_recipe",
     "load_stac",
     "lucas_labels",
@@ -158,9 +189,11 @@ __all__ = [
     "mean_and_interval",
     "open_cube",
     "open_samples",
+    "place_context",
     "plan_recipe",
     "plan_samples",
     "plotting",
+    "pool_folds",
     "quality_filter",
     "read_agera5",
     "read_chelsa",
@@ -169,7 +202,11 @@ __all__ = [
     "read_lucas",
     "read_nested",
     "read_worldclim",
+    "run_experiment",
+    "segment",
     "show_versions",
+    "smooth",
+    "summarise",
     "testing",
     "unread_dates",
     "verify",

@@ -220,6 +220,51 @@ def points(cube: xr.Dataset, *, per_class: int = 50, seed: int = 0) -> geopandas
     return frame
 
 
+def weak_labels(
+    cube: xr.Dataset, *, share: float = 0.3, block: int = 4, seed: int = 0
+) -> xr.DataArray:
+    """A coarse map of a cube's `reference` with errors, as an older land cover product is.
+
+    Blocks of pixels take the class of one pixel in them, as if mapped at a lower resolution; a
+    share of the blocks is given to the next class of the legend instead, always the same mistake.
+
+    Parameters
+    ----------
+    cube : xr.Dataset
+        Cube with `reference(y, x)`.
+    share : float
+        Share (0 to 1) of the blocks that are wrong.
+    block : int
+        Side of a block in pixels.
+    seed : int
+        Draws the wrong blocks.
+
+    Returns
+    -------
+    xr.DataArray
+        Class ids (y, x) uint8 with the legend of the reference.
+
+    Examples
+    --------
+    >>> cube = landscape(y=48, x=48)
+    >>> bool((weak_labels(cube, share=0.0, block=1) == cube.reference).all())
+    True
+    """
+    reference = cube["reference"].transpose("y", "x")
+    ids = np.array(Legend.from_flags(reference.attrs).ids, np.uint8)
+    following = np.arange(256).astype(np.uint8)
+    following[ids] = np.roll(ids, -1)
+    row, column = (np.arange(reference.sizes[dim]) // block for dim in ("y", "x"))
+    # The last block may be cut off: its middle must still be a pixel.
+    middle = [np.minimum(n * block + block // 2, n.size - 1) for n in (row, column)]
+    coarse = reference.to_numpy()[np.ix_(*middle)]
+    drawn = _hash(seed + 6, row[:, None], column[None, :])
+    wrong = (drawn < np.uint32(min(share * 2**32, 2**32 - 1))) & (coarse != FILL_CLASS)
+    made = np.where(wrong, following[coarse], coarse)
+    weak = reference.copy(data=made)
+    return weak.rename("weak_labels").assign_attrs(long_name="coarse class, often wrong")
+
+
 def _legend(classes: int) -> Legend:
     names = [_CLASSES[i][0] if i < len(_CLASSES) else f"class_{i}" for i in range(classes)]
     return Legend.from_names("landscape", names)

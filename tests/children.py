@@ -4,6 +4,7 @@
 ``python -m tests.children promote STORE PARTS``
 ``python -m tests.children sample STORE OUT STOP_AFTER``
 ``python -m tests.children context STORE PARTS``
+``python -m tests.children experiment FILE FOLDER STOP_AFTER``
 """
 
 import ctypes
@@ -18,6 +19,7 @@ import numpy as np
 from lulc_xr.cube import context, staging
 from lulc_xr.cube.store import open_cube
 from lulc_xr.cube.write import write_variables
+from lulc_xr.jobs import experimenting
 from lulc_xr.prediction.classify import classify
 from lulc_xr.samples import resume
 from lulc_xr.samples.extract import extract_samples
@@ -95,6 +97,23 @@ def put_context(store, parts):
     context.write_context(finer(old), store, overwrite=True)
 
 
+def experiment(file, folder, stop_after):
+    """An experiment; stand still before run number `stop_after` (-1: never)."""
+    execute, begun = experimenting.execute, 0
+
+    def counted(*arguments):
+        nonlocal begun
+        if begun == int(stop_after):
+            Path(f"{folder}.waits").touch()
+            threading.Event().wait()
+        begun += 1
+        return execute(*arguments)
+
+    experimenting.execute = counted
+    report = experimenting.run_experiment(file, folder=folder)
+    print(report.done, report.skipped)
+
+
 def finer(old):
     """The same context on a grid of half the step, plus 1."""
     places = {
@@ -107,6 +126,10 @@ def finer(old):
 if __name__ == "__main__":
     # A test that is killed itself must not leave this process behind (PR_SET_PDEATHSIG).
     ctypes.CDLL(None).prctl(1, 9)
-    {"write": write, "promote": promote, "sample": sample, "context": put_context}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    {
+        "write": write,
+        "promote": promote,
+        "sample": sample,
+        "context": put_context,
+        "experiment": experiment,
+    }[sys.argv[1]](*sys.argv[2:])

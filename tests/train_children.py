@@ -1,7 +1,7 @@
 """Trains in a process of its own, so that tests can kill it or start several of them.
 
-``python -m tests.train_children FOLDER OUT STOP_AT NETWORK`` trains with checkpoints in FOLDER, stands
-still at step STOP_AT (-1: never), and writes OUT.json: hash, scores and process.
+``python -m tests.train_children FOLDER OUT STOP_AT NETWORK`` trains with checkpoints in FOLDER,
+stands still at step STOP_AT (-1: never), and writes OUT.json: hash, scores and process.
 """
 
 import ctypes

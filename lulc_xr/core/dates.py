@@ -251,6 +251,40 @@ def years_covered(times: NDArray[np.datetime64], *, start_month: int) -> list[in
     return covered
 
 
+def mapped_years(
+    times: NDArray[np.datetime64], *, start_month: int, years: Sequence[int] | None
+) -> list[int]:
+    """The years that are asked for, or all that are covered.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64
+        Dates of a cube, shape (time,).
+    start_month : int
+        Month (1-12) in which mapped years begin.
+    years : sequence of int or None
+        Years that are asked for; None: those whose first and last month hold a date.
+
+    Raises
+    ------
+    CubeError
+        If there is none.
+    """
+    if years is not None:
+        if not len(years):
+            raise CubeError("years=[] asks for no year; leave it out for all that are covered.")
+        return sorted({int(y) for y in years})
+    covered = years_covered(times, start_month=start_month)
+    if not covered:
+        first, last = year_bounds(2018, start_month=start_month)
+        raise CubeError(
+            f"the dates of this cube ({str(times[0])[:10]} to {str(times[-1])[:10]}) cover no "
+            f"whole mapped year (which runs from {str(first)[5:]} to {str(last)[5:]}). "
+            "Pass years=[...] to map one all the same."
+        )
+    return covered
+
+
 @dataclass(frozen=True, kw_only=True)
 class YearDates:
     """The dates of one mapped year of one cube, and how they reach a model.

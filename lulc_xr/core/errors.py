@@ -26,6 +26,10 @@ class SampleError(LulcError, ValueError):
     """Points, samples or folds cannot be used as asked."""
 
 
+class ExperimentError(LulcError, ValueError):
+    """An experiment is inconsistent, or is not the one that its folder was begun with."""
+
+
 class StoreError(LulcError, OSError):
     """A Zarr store cannot be read or written as asked; nothing was half replaced."""
 

@@ -368,6 +368,38 @@ def verify(store: Store) -> None:
 
 
 @app.command()
+def experiment(
+    file: Annotated[Path, typer.Argument(help="An experiment: a .toml file.")],
+    *,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of runs, table, report.  [dim]default: as the file says[/]"),
+    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=0, help="Do at most so many runs; 0: only say what it costs."),
+    ] = None,
+    redo: Annotated[
+        bool,
+        typer.Option("--redo", help="Discard finished runs that the file no longer has."),
+    ] = False,
+) -> None:
+    """Compare methods over folds, budgets of labels and seeds; one table and a report.
+
+    If it is stopped, run the same command again: it does only what is missing. Exit code 1: some
+    runs failed; the report lists them and the next run tries them again.
+
+    Example: [cyan]lulc-xr experiment few_labels.toml --workers 4[/]
+    """
+    if not _job("experimenting").experiment_file(
+        file, folder=folder, workers=workers, scheduler=scheduler, redo=redo, limit=limit
+    ):
+        raise typer.Exit(1)
+
+
+@app.command()
 def networks() -> None:
     """List the networks that can be trained, those of other installed packages too.
 

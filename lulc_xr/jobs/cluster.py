@@ -16,8 +16,8 @@ _PATIENCE = 10
 
 
 @contextmanager
-def cluster(*, workers: int | None, scheduler: str | None) -> Iterator[None]:
-    """The Dask client that the work runs on, if one is asked for.
+def cluster(*, workers: int | None, scheduler: str | None) -> Iterator[Client | None]:
+    """The Dask client that the work runs on; None if none is asked for.
 
     Parameters
     ----------
@@ -33,13 +33,13 @@ def cluster(*, workers: int | None, scheduler: str | None) -> Iterator[None]:
     """
     check_choice(workers=workers, scheduler=scheduler)
     if scheduler is not None:
-        with _connect(scheduler):
-            yield
+        with _connect(scheduler) as client:
+            yield client
     elif workers is not None:
-        with _start(workers) as started, Client(started):
-            yield
+        with _start(workers) as started, Client(started) as client:
+            yield client
     else:
-        yield
+        yield None
 
 
 def check_choice(*, workers: int | None, scheduler: str | None) -> None:

@@ -1,11 +1,9 @@
-"""Recipes from files: TOML is read here and nowhere else; Python is run."""
+"""Recipes from files: the tables of a TOML file, or a script in Python, which is run."""
 
 from __future__ import annotations
 
 import importlib.util
-import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +12,7 @@ from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.cube import DIMS
 from lulc_xr.core.errors import CubeError, StoreError, name_unknown
 from lulc_xr.jobs.recipe import Area, Climate, Composites, Grid, Landscape, Recipe, Source
+from lulc_xr.jobs.toml_tables import converted, read_table, read_tables
 
 KINDS = ("stac", "landscape")
 """What a recipe in TOML can make: a cube of a catalogue, or a made-up landscape."""
@@ -62,10 +61,7 @@ def load_recipe(path: str | Path) -> Recipe:
             f"no recipe {str(path)!r} here ({Path.cwd()}). Give the path of a .toml or .py file; "
             "those of the project are in zarr_stores/ of its repository."
         )
-    try:
-        told = tomllib.loads(place.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CubeError(f"{str(path)!r} is not TOML: {error}. Mend that line.") from error
+    told = read_tables(place, error=CubeError)
     try:
         return _of_tables(place.resolve(), told)
     except CubeError as error:
@@ -116,61 +112,33 @@ def _of_tables(path: Path, told: Mapping[str, Any]) -> Recipe:
         for name, made in _TABLES.items()
         if name in told
     }
-    years = _converted("years", told.get("years", []), "tuple[int, ...]")
-    store = Path(_converted("store", told.get("store", f"{path.stem}.zarr"), "str")).expanduser()
-    title = _converted("title", told.get("title", path.stem), "str")
+    plain_values = {
+        name: converted(name, told.get(name, default), kind, error=CubeError)
+        for name, kind, default in (
+            ("years", "tuple[int, ...]", []),
+            ("store", "str", f"{path.stem}.zarr"),
+            ("title", "str", path.stem),
+        )
+    }
     return Recipe(
-        path=path, kind=kind, title=title, store=path.parent / store, years=tuple(sorted(years)),
+        path=path,
+        kind=kind,
+        title=plain_values["title"],
+        store=path.parent / Path(plain_values["store"]).expanduser(),
+        years=tuple(sorted(plain_values["years"])),
         **tables,
-    )  # fmt: skip
+    )
 
 
 def _read_table(made: Any, name: str, told: Any, *, folder: Path) -> Any:
     """A dataclass of a table; each key is one of its fields."""
-    if not isinstance(told, Mapping):
-        raise CubeError(f"{name!r} is {told!r}; expected a table: [{name}] on a line of its own.")
-    known = {f.name: f for f in fields(made)}
-    for key in told:
-        if key not in known:
-            raise CubeError(name_unknown(f"key of [{name}]", key, known))
-    missing = [k for k, f in known.items() if f.default is MISSING and k not in told]
-    missing = [k for k in missing if known[k].default_factory is MISSING]
-    if missing:
-        raise CubeError(f"[{name}] has no {missing[0]!r}, which is needed there.")
-    given = {k: _converted(f"[{name}] {k}", v, str(known[k].type)) for k, v in told.items()}
+    given = read_table(made, name, told, error=CubeError)
     for key, value in given.items():
         if (name, key) in _PATHS:
             given[key] = folder / Path(value).expanduser()
         if name == "plan":
             _check_dims(key, value)
     return made(**given)
-
-
-_EXPECTED: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    "str": (str, 'text in quotes, such as "EPSG:3035"'),
-    "Path": (str, 'a path in quotes, such as "area.gpkg"'),
-    "int": (int, "a whole number"),
-    "float": ((int, float), "a number"),
-    "bool": (bool, "true or false"),
-    "Mapping": (dict, "a table"),
-}
-
-
-def _converted(where: str, value: Any, annotation: str) -> Any:
-    """A value of TOML as its field has it; an error that says what was expected."""
-    wanted = annotation.removesuffix(" | None")
-    if wanted.startswith("tuple["):
-        parts = wanted[len("tuple[") : -1].split(", ")
-        if not isinstance(value, list):
-            raise CubeError(f"{where} is {value!r}; expected a list in brackets.")
-        if parts[-1] != "..." and len(value) != len(parts):
-            raise CubeError(f"{where} has {len(value)} values; expected {len(parts)}.")
-        return tuple(_converted(where, v, parts[0]) for v in value)
-    kind, said = _EXPECTED[wanted.split("[")[0]]
-    # True is an int in Python, but no number in a recipe.
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise CubeError(f"{where} is {value!r}; expected {said}.")
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _check_dims(key: str, sizes: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ BAD_INPUT, STOPPED = 2, 130
 # Errors speak to Python; these are the same ways out in the words of the shell.
 _IN_THE_SHELL = {
     "overwrite=True": "--overwrite",
+    "redo=True": "--redo",
     "precision='float32'": "--precision float32",
     "years=[...]": "--years YEAR,YEAR",
     "year=2018": "--year 2018",

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.blocks import Window, split, window
 from lulc_xr.core.cube import check_cube
-from lulc_xr.core.dates import YearDates, plan_year, year_bounds, years_covered
-from lulc_xr.core.errors import CubeError, ModelError, name_unknown
+from lulc_xr.core.dates import YearDates, mapped_years, plan_year
+from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import (
     ModelSpec,
     Predictor,
@@ -161,7 +161,7 @@ def classify(
     reference = make_reference(predictor, precision=chosen)
     exact = None if chosen == "float32" else make_reference(predictor, precision="float32")
     times = cube["time"].values
-    mapped = _years(times, spec, years)
+    mapped = mapped_years(times, start_month=spec.dates.start_month, years=years)
     plans = [plan_year(times, spec.dates, year=year) for year in mapped]
     shape = (cube.sizes["y"], cube.sizes["x"])
     side = (shard, shard) if shard else _shard_side(cube["reflectance"])
@@ -208,22 +208,6 @@ def _plan_outputs(outputs: Sequence[str] | None, spec: ModelSpec) -> Outputs:
         probabilities={t: f"{t}_probability" for t in tasks if "probability" in asked},
         outside=OUTSIDE if OUTSIDE in asked else None,
     )
-
-
-def _years(times: NDArray[Any], spec: ModelSpec, years: Sequence[int] | None) -> list[int]:
-    if years is not None:
-        if not len(years):
-            raise CubeError("years=[] asks for no year; leave it out for all that are covered.")
-        return sorted({int(y) for y in years})
-    covered = years_covered(times, start_month=spec.dates.start_month)
-    if not covered:
-        first, last = year_bounds(2018, start_month=spec.dates.start_month)
-        raise CubeError(
-            f"the dates of this cube ({str(times[0])[:10]} to {str(times[-1])[:10]}) cover no "
-            f"whole mapped year (the model's run from {str(first)[5:]} to {str(last)[5:]}). "
-            "Pass years=[...] to map one all the same."
-        )
-    return covered
 
 
 def _sources(

@@ -147,7 +147,7 @@ def make_source(
     for axis, places in enumerate(wanted):
         if list(places) != list(range(data.shape[axis])):
             data = data[(*[slice(None)] * axis, list(places))]
-    scale, fill = _scaling(da_)
+    scale, fill = scaling_of(da_)
     dtype = np.dtype(np.float32) if da_.name == "reflectance" else data.dtype
     source = ChunkedSource(
         array_name=data.name,
@@ -159,7 +159,7 @@ def make_source(
     return source, data
 
 
-def _scaling(var: xr.DataArray) -> tuple[float | None, int | None]:
+def scaling_of(var: xr.DataArray) -> tuple[float | None, int | None]:
     """How integers of a variable opened raw become physical values."""
     if var.name != "reflectance" or var.dtype.kind == "f":
         return None, None

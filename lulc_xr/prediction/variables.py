@@ -50,7 +50,7 @@ def map_dataset(
     }
     made: dict[str, xr.Variable] = {}
     for task, legend in spec.legends.items():
-        made |= _task_variables(task, legend, arrays, outputs, provenance)
+        made |= task_variables(task, legend, arrays, outputs, provenance)
     if outputs.outside:
         made[outputs.outside] = _outside(arrays[outputs.outside], spec, provenance)
     coords: dict[Any, Any] = {
@@ -71,13 +71,14 @@ def class_dimension(task: str) -> str:
     return "class" if task == "land_cover" else f"{task}_class"
 
 
-def _task_variables(
+def task_variables(
     task: str,
     legend: Legend,
     arrays: Mapping[str, Any],
     outputs: Outputs,
     provenance: Mapping[str, str],
 ) -> dict[str, xr.Variable]:
+    """Class map, entropy and probabilities of one task, as far as they are asked for."""
     names = {
         "class": outputs.classes.get(task),
         "entropy": outputs.entropies.get(task),

@@ -69,7 +69,7 @@ class EpochSeeds(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Seed PyTorch before the first batch: loaders have drawn numbers, and not always as many."""
+        """Seed PyTorch before the first batch: loaders have drawn numbers before."""
         if not batch_idx:
             key = np.random.SeedSequence((self._seed, trainer.current_epoch, trainer.global_rank))
             torch.manual_seed(int(key.generate_state(1, np.uint32)[0]))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import Precision, check_precision
+from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.loss_config import ClassWeights, LossConfig, check_class_weights
 from lulc_xr.training.tasks import TaskRule, check_task_weights
 
@@ -18,41 +19,6 @@ CONDITIONINGS: tuple[Conditioning, ...] = ("none", "embedding", "cbn", "mcbn")
 _EPOCHS, _STEPS = 20, 140
 _LOGGERS = ("csv", "tensorboard")
 _DEVICES = ("cpu", "cuda", "auto")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """Seeded changes of training samples, drawn anew in every batch.
-
-    Parameters
-    ----------
-    date_dropout : float
-        Share (0 to 1) of the dates of a sample that are lost: they become gaps, or, for a network
-        without gaps, the mean of their neighbours.
-    band_gain : float
-        Standard deviation of a factor around 1 on each band of a sample, as haze or another
-        sensor make it.
-    noise : float
-        Standard deviation of noise on every value, in standard deviations of its band.
-    mixup : float
-        Parameter of the beta distribution by which two samples and their labels are mixed
-        (Zhang et al. 2018, https://arxiv.org/abs/1710.09412); 0: not at all.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range.
-    """
-
-    date_dropout: float = 0.0
-    band_gain: float = 0.0
-    noise: float = 0.0
-    mixup: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_range("date_dropout", self.date_dropout, low=0, high=1)
-        for name in ("band_gain", "noise", "mixup"):
-            _check_range(name, getattr(self, name), low=0)
 
 
 @dataclass(frozen=True, kw_only=True)

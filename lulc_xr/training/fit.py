@@ -18,7 +18,8 @@ import torch
 import xarray as xr
 from lightning import pytorch as lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
-from torch.utils.data import DataLoader
+from lightning.pytorch.utilities import CombinedLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.model import ModelSpec, check_single_pixels, fixed_number_of_dates
@@ -33,6 +34,7 @@ from lulc_xr.training.distributed import give_to_all, trainer_settings
 from lulc_xr.training.faults import check_context, count_unlabelled, name_samples
 from lulc_xr.training.learner import Learner
 from lulc_xr.training.logs import make_logger
+from lulc_xr.training.methods import Method, method_to_dict
 from lulc_xr.training.prepare import (
     check_gaps,
     check_samples,
@@ -43,6 +45,9 @@ from lulc_xr.training.prepare import (
     with_scaling,
 )
 from lulc_xr.training.regressions import keep_heads, scale_targets, with_targets
+from lulc_xr.training.semi_supervised import SemiSupervisedLearner
+from lulc_xr.training.teaching import Teaching, make_learner, plan_teaching
+from lulc_xr.training.unlabelled import describe_unlabelled
 
 _PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
@@ -52,6 +57,8 @@ def fit(
     network: str = "tempcnn",
     *,
     config: TrainConfig | None = None,
+    method: Method | None = None,
+    unlabelled: xr.Dataset | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Classifier:
     """A classifier trained on samples.
@@ -66,6 +73,12 @@ def fit(
         Name of a network, such as ``"tempcnn"`` or ``"ltae"``.
     config : TrainConfig, optional
         Settings; the defaults suit a few hundred samples.
+    method : MeanTeacher, FixMatch or SelfTraining, optional
+        How to learn from unlabelled samples. Default: from the labels alone.
+    unlabelled : xr.Dataset, optional
+        Samples for the method, of the same dates, bands and patch, whose labels are not read; or
+        a cube, lazy as :func:`lulc_xr.open_cube` gives it, whose pixels or patches of the same
+        year are drawn while training, shard by shard.
     checkpoint : path, optional
         Folder for a checkpoint after every epoch. The same call continues a training that was
         interrupted, and gives the same classifier as one that was not; what is there of
@@ -124,13 +137,37 @@ def fit(
             halo=int(getattr(module, "receptive_field", 0)),
             stride=int(getattr(module, "stride", 1)),
         )
-        identity = identify(samples, spec, network=network, config=config)
+        teaching = plan_teaching(
+            method,
+            unlabelled,
+            spec=spec,
+            samples=training,
+            config=config,
+            fixed_dates=needs_fixed_dates(module),
+        )
+        identity = identify(
+            samples,
+            spec,
+            network=network,
+            config=config,
+            method=None if method is None else method_to_dict(method),
+            unlabelled=None if unlabelled is None else dict(unlabelled.sizes),
+        )
         folder = None if checkpoint is None else Path(checkpoint)
-        scores = _train(module, spec, training, validation, config, (folder, identity))
+        scores = _train(module, spec, training, validation, config, (folder, identity), teaching)
+        for number in range(1, teaching.rounds if teaching else 1):
+            teacher, module = module, build_network(network, spec, config)
+            again = None if folder is None else folder / f"round_{number}"
+            scores = _train(
+                module, spec, training, validation, config, (again, identity), teaching, teacher
+            )
         if config.regressions:
             without = build_network(network, spec, replace(config, regressions=()))
             module = keep_heads(without, module, name=network)
     provenance = _provenance(config, training, validation, spec, scores)
+    if method is not None and unlabelled is not None:
+        provenance["method"] = method_to_dict(method)
+        provenance["samples"]["unlabelled"] = describe_unlabelled(unlabelled)
     return Classifier(module, name=network, spec=spec, provenance=provenance)
 
 
@@ -176,6 +213,8 @@ def _train(
     validation: xr.Dataset | None,
     config: TrainConfig,
     checkpoint: tuple[Path | None, Mapping[str, Any]],
+    teaching: Teaching | None = None,
+    teacher: torch.nn.Module | None = None,
 ) -> dict[str, float]:
     """Train a network in place; the losses it ended with."""
     assert spec.scaling is not None
@@ -189,8 +228,10 @@ def _train(
     )
     epochs = config.epochs_of(len(batches))
     steps = epochs * len(batches)
-    learner = Learner(
+    learner = make_learner(
         network,
+        teaching,
+        teacher=teacher,
         scaling=spec.scaling,
         class_weights=weigh_classes(
             training, spec, rule=config.class_rule, beta=config.loss.effective_beta
@@ -204,7 +245,12 @@ def _train(
     folder, identity = checkpoint
     last, begin = find_checkpoint(folder, identity) if folder else (None, 0)
     batches.set_epoch(begin)
-    callbacks = [EpochSeeds(config.seed, [batches]), *_callbacks(config, best, steps=steps)]
+    if teaching is not None and isinstance(learner, SemiSupervisedLearner):
+        teaching.stream.skip(begin * len(batches))
+    callbacks = [
+        EpochSeeds(config.seed, [batches]),
+        *_callbacks(config, best, steps=steps, average=not learner.averages_itself),
+    ]
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         callbacks.append(SaveLast(folder, identity))
@@ -232,7 +278,8 @@ def _train(
                 regressions=config.regressions,
             )
         )
-    trainer.fit(learner, _loader(batches), judged, ckpt_path=last, weights_only=True)
+    loader = _training_loader(batches, learner, teaching)
+    trainer.fit(learner, loader, judged, ckpt_path=last, weights_only=True)
     loss = float(trainer.callback_metrics["loss"])
     if not math.isfinite(loss):
         raise ModelError(
@@ -245,6 +292,8 @@ def _train(
     if config.patience is not None:
         learner.load_state_dict(best.state)
         scores["best_epoch"] = float(best.epoch)
+    if learner.finished() is not network:
+        network.load_state_dict(learner.finished().state_dict())
     if config.task_weights == "uncertainty":
         learned = learner.task_weights.current()
         scores |= {f"task_weight/{task}": weight for task, weight in learned.items()}
@@ -252,14 +301,26 @@ def _train(
     return give_to_all(learner, scores)
 
 
-def _loader(batches: SampleBatches) -> DataLoader[Batch]:
+def _loader(batches: IterableDataset[Batch]) -> DataLoader[Batch]:
     return DataLoader(batches, batch_size=None)
 
 
-def _callbacks(config: TrainConfig, best: BestWeights, *, steps: int) -> list[Callback]:
+def _training_loader(
+    batches: SampleBatches, learner: Learner, teaching: Teaching | None
+) -> DataLoader[Batch] | CombinedLoader:
+    """Labelled batches, alone or each with an unlabelled one."""
+    if teaching is None or not isinstance(learner, SemiSupervisedLearner):
+        return _loader(batches)
+    both = {"labelled": _loader(batches), "unlabelled": _loader(teaching.stream)}
+    return CombinedLoader(both, mode="min_size")
+
+
+def _callbacks(
+    config: TrainConfig, best: BestWeights, *, steps: int, average: bool
+) -> list[Callback]:
     # The order matters: the best weights are copied while the averaged ones are swapped in.
     callbacks: list[Callback] = [best] if config.validation_fold is not None else []
-    if config.average_weights:
+    if config.average_weights and average:
         reach = max(1.0, config.average_weights * steps)
         callbacks.append(EMAWeightAveraging(decay=1 - 1 / reach))
     if config.patience is not None:

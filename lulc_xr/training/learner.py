@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from lightning import pytorch as lightning
@@ -15,9 +15,10 @@ from lulc_xr.core.model import Scaling
 from lulc_xr.models.registry import is_spatial, needs_fixed_dates
 from lulc_xr.samples.loader import Batch
 from lulc_xr.samples.loader_members import rank_of_many
-from lulc_xr.training.augment import augment_series, mix_samples
+from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.faults import explain_fault
+from lulc_xr.training.inputs import Inputs, call, change_inputs, mix_inputs, turn_labels
 from lulc_xr.training.losses import regression_losses, sample_losses, total_variation
 from lulc_xr.training.regressions import TargetScaling
 from lulc_xr.training.tasks import TaskWeights, mean_over_labelled
@@ -26,13 +27,13 @@ _RISE = 0.2  # part of the steps in which the learning rate rises
 _UNCERTAINTY_RATE = 10  # a few numbers beside thousands of weights: they have a longer way to go
 
 
-class Inputs(NamedTuple):
-    """What a network is called with: series, days, mask and context of a batch."""
+class View(NamedTuple):
+    """What the network sees of a batch, its labels, and with what each sample was mixed."""
 
-    series: Tensor
-    days: Tensor
-    mask: Tensor | None
-    context: Tensor | None
+    given: Inputs
+    batch: Batch
+    share: Tensor | None
+    partner: Tensor | None
 
 
 class Learner(lightning.LightningModule):
@@ -55,6 +56,9 @@ class Learner(lightning.LightningModule):
     names : sequence of str, optional
         What each sample is called in messages.
     """
+
+    averages_itself: ClassVar[bool] = False
+    """Its classifier is an average that it takes by itself, whatever `average_weights` says."""
 
     def __init__(
         self,
@@ -87,40 +91,20 @@ class Learner(lightning.LightningModule):
         """Loss of an augmented batch; None (no step) for one sample, which batch norm refuses."""
         if len(batch["weight"]) == 1:
             return None
-        settings = self.config.augmentation
-        given = self.inputs(batch)
-        series, mask = given.series, given.mask
-        share, partner = torch.ones(len(series)), torch.arange(len(series))
-        if not self._spatial:
-            zero = -self.mean / self.std
-            series, mask = augment_series(series, mask, settings=settings, zero=zero)
-        if settings.mixup:
-            series, mask, share, partner = mix_samples(series, mask, mixup=settings.mixup)
-        logits = self(given._replace(series=series, mask=mask))
-        loss = self.supervised_loss(logits, batch, share=share)
-        if settings.mixup:
-            other = batch.copy()
-            other["weight"] = batch["weight"][partner]
-            other["labels"] = {task: own[partner] for task, own in batch["labels"].items()}
-            other["targets"] = {name: own[partner] for name, own in batch["targets"].items()}
-            loss = loss + self.supervised_loss(logits, other, share=1 - share)
-        if not torch.isfinite(loss):
-            rate = self.config.learning_rate
-            raise explain_fault(loss.item(), batch, logits, names=self._names, learning_rate=rate)
+        view = self.view(batch)
+        logits = self(view.given)
+        loss = self.finite(self.view_loss(logits, view), view, logits)
         if rank_of_many()[1] > 1:
             # Every process has to give a gradient of every weight, also without a label of a task.
             loss = loss + 0 * sum(own.sum() for own in logits.values())
             loss = loss + 0 * sum(s for s in self.task_weights.parameters())
-        self.log(
-            "loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(series),
-            sync_dist=True,
-        )  # fmt: skip
+        self.log("loss", loss, **per_epoch(batch))
         # A batch without any label teaches nothing.
         return loss if loss.requires_grad else None
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Losses of a batch as it is, without label smoothing."""
-        logits = self(self.inputs(batch))
+        logits = self.judged(self.inputs(batch))
         for task, (loss, number) in self.task_losses(logits, batch, smoothing=0.0).items():
             self._judged.setdefault(task, []).append((loss, number))
 
@@ -144,6 +128,50 @@ class Learner(lightning.LightningModule):
             if number and task in self.class_weights:
                 total = total + self.task_weights.fixed[task] * loss / number
         self.log("validation_loss", total, prog_bar=True)
+
+    def view(self, batch: Batch) -> View:
+        """A batch as the network sees it this time: mixed, turned and changed at random."""
+        given, settings = self.inputs(batch), self.config.augmentation
+        share = partner = turns = None
+        if settings.mixup:
+            given, share, partner = mix_inputs(given, mixup=settings.mixup)
+        given, turns = self.changed(given, settings)
+        if turns is not None:
+            batch = turn_labels(batch, turns)
+        return View(given, batch, share, partner)
+
+    def changed(self, given: Inputs, settings: Augmentation) -> tuple[Inputs, Tensor | None]:
+        """Inputs changed at random, and how patches were turned, None if they were not."""
+        return change_inputs(given, settings=settings, zero=-self.mean / self.std)
+
+    def view_loss(self, logits: Mapping[str, Tensor], view: View) -> Tensor:
+        """Loss of the labels of a view; of mixed samples by the share of each."""
+        batch, share, partner = view.batch, view.share, view.partner
+        loss = self.supervised_loss(logits, batch, share=share)
+        if share is None or partner is None:
+            return loss
+        other = batch.copy()
+        other["weight"] = batch["weight"][partner]
+        other["labels"] = {task: own[partner] for task, own in batch["labels"].items()}
+        other["targets"] = {name: own[partner] for name, own in batch["targets"].items()}
+        return loss + self.supervised_loss(logits, other, share=1 - share)
+
+    def finite(self, loss: Tensor, view: View, logits: Mapping[str, Tensor]) -> Tensor:
+        """The loss, unless it is not finite; then the samples at fault are named."""
+        if not torch.isfinite(loss):
+            rate = self.config.learning_rate
+            raise explain_fault(
+                loss.item(), view.batch, logits, names=self._names, learning_rate=rate
+            )
+        return loss
+
+    def judged(self, given: Inputs) -> dict[str, Tensor]:
+        """Logits of the network that becomes the classifier."""
+        return self(given)
+
+    def finished(self) -> nn.Module:
+        """The network that becomes the classifier, after the training."""
+        return self.network
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a learning rate that rises and falls over all steps."""
@@ -179,9 +207,7 @@ class Learner(lightning.LightningModule):
 
     def forward(self, given: Inputs) -> dict[str, Tensor]:
         """Logits of every task, (batch, class[, y, x])."""
-        context = () if given.context is None else (given.context,)
-        logits: dict[str, Tensor] = self.network(given.series, given.days, given.mask, *context)
-        return logits
+        return call(self.network, given)
 
     def supervised_loss(
         self, logits: Mapping[str, Tensor], batch: Batch, *, share: Tensor | None = None
@@ -240,3 +266,14 @@ class Learner(lightning.LightningModule):
             if over is not None:
                 found[task] = over, int(known.sum())
         return found
+
+
+def per_epoch(batch: Batch) -> dict[str, Any]:
+    """How a loss is logged: once an epoch, each sample counts the same."""
+    return {
+        "on_step": False,
+        "on_epoch": True,
+        "prog_bar": True,
+        "batch_size": len(batch["weight"]),
+        "sync_dist": True,
+    }
