@@ -110,7 +110,7 @@ def draw_weak_samples(
     if patch > 1:
         samples[task] = _dense(weak, samples, crosswalk, patch=patch).assign_attrs(legend.flags())
     samples = samples.drop_vars(["row", "column"])
-    return samples.assign_attrs(weak_labels=str(weak.name or "labels"))
+    return samples.assign_attrs(weak_labels=str(weak.name))
 
 
 def _read_map(
@@ -119,7 +119,9 @@ def _read_map(
     """The map on the cube's grid, (y, x), and the legend that samples will have."""
     if isinstance(labels, str):
         if labels not in cube:
-            raise SampleError(name_unknown("variable of the cube", labels, cube.data_vars))
+            raise SampleError(
+                name_unknown("variable of the cube", labels, map(str, cube.data_vars))
+            )
         labels = cube[labels]
     if set(labels.dims) != {"y", "x"}:
         raise SampleError(
@@ -153,7 +155,7 @@ def _draw(
     places = np.flatnonzero(ids != FILL_CLASS)
     if not places.size:
         raise SampleError(
-            f"none of {wanted} pixels has a label in {weak.name or 'the map'}. Check that it "
+            f"none of {wanted} pixels has a label in the map {str(weak.name)!r}. Check that it "
             "covers the cube, and that the crosswalk keeps its classes."
         )
     if balanced:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from lightning import pytorch as lightning
@@ -56,9 +57,8 @@ class PretextLearner(lightning.LightningModule):
         self.steps = steps
         self.decoder: SeriesDecoder | None = None
         if not isinstance(network, PatchAutoencoder):
-            self.decoder = SeriesDecoder(
-                int(network.feature_size), bands=len(scaling.mean), hidden=config.decoder
-            )
+            size: Any = network.feature_size
+            self.decoder = SeriesDecoder(int(size), bands=len(scaling.mean), hidden=config.decoder)
 
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Loss of a batch; None (no step) for one sample, which batch norm refuses."""
@@ -105,7 +105,8 @@ class PretextLearner(lightning.LightningModule):
         series, mask = network_series(self.network, batch, self.mean, self.std)
         scaled = self.decoder(self._features(series, mask, batch), batch["days"])
         around = (1,) * (scaled.ndim - 3)
-        return scaled * self.std.view(-1, *around) + self.mean.view(-1, *around)
+        shown: Tensor = scaled * self.std.view(-1, *around) + self.mean.view(-1, *around)
+        return shown
 
     def _features(self, series: Tensor, mask: Tensor | None, batch: Batch) -> Tensor:
         return network_features(self.network, series, mask, batch)
@@ -154,5 +155,6 @@ def network_features(
 ) -> Tensor:
     """Features (batch, feature[, y, x]) of a network that is no autoencoder of patches."""
     context = () if batch["context"] is None else (batch["context"],)
-    found: Tensor = network.features(series, batch["days"], mask, *context)
+    seen: Any = network  # a network of the contract, which torch.nn.Module does not know
+    found: Tensor = seen.features(series, batch["days"], mask, *context)
     return found
