@@ -7,10 +7,10 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from lulc_xr.analysis.patches import Part, join, summarise
@@ -142,9 +142,9 @@ def _whole(
 ) -> xr.DataArray:
     """Measures (year, measure) of whole maps."""
     blocks = given.chunk({"year": 1}).chunk({} if given.chunks else {"y": _BLOCK, "x": _BLOCK})
-    summed = dask.delayed(summarise, pure=True)
-    joined = dask.delayed(join, pure=True)
-    finished = dask.delayed(finish, pure=True)
+    summed = delayed(summarise, pure=True)
+    joined = delayed(join, pure=True)
+    finished = delayed(finish, pure=True)
     years = []
     for grid in blocks.data.to_delayed():
         strips = [

@@ -170,9 +170,10 @@ class SegmentGNN(nn.Module):
         """
         nodes, features = self._regions(series, mask, context)
         # A head of each segment, then painted: the same as heads of features, and much less work.
+        heads = {t: head for t, head in self.heads.items() if isinstance(head, nn.Conv2d)}
         return {
             task: paint(functional.linear(features, head.weight.flatten(1), head.bias), nodes)
-            for task, head in self.heads.items()
+            for task, head in heads.items()
         }
 
     def features(
@@ -269,7 +270,7 @@ def draw_image(series: Tensor) -> NDArray[np.float32]:
     for date in values.transpose(1, 0, 2, 3, 4)[1:]:
         total += date
     shifted = np.clip(total / values.shape[1] / _RANGE + 0.5, 0, 1)
-    return (np.rint(shifted * _STEPS) / _STEPS).astype(np.float32)
+    return np.asarray(np.rint(shifted * _STEPS) / _STEPS, np.float32)
 
 
 def describe(series: Tensor, nodes: Tensor, graph: RegionGraph) -> Tensor:

@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 import xarray as xr
-from lightning import pytorch as lightning
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
-from lightning.pytorch.utilities import CombinedLoader
-from torch.utils.data import DataLoader, IterableDataset
 
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.model import ModelSpec, check_single_pixels, fixed_number_of_dates
 from lulc_xr.models.classifier import Classifier
 from lulc_xr.models.registry import is_spatial, load_network, make_network, needs_fixed_dates
 from lulc_xr.samples.assembly import PATCH_DIMS
-from lulc_xr.samples.loader import Batch, SampleBatches
-from lulc_xr.training.best_weights import BestWeights
-from lulc_xr.training.checkpoint import EpochSeeds, SaveLast, find_checkpoint, identify
+from lulc_xr.training.checkpoint import identify
 from lulc_xr.training.config import TrainConfig
-from lulc_xr.training.distributed import give_to_all, trainer_settings
-from lulc_xr.training.faults import check_context, count_unlabelled, name_samples
-from lulc_xr.training.learner import Learner
-from lulc_xr.training.logs import make_logger
+from lulc_xr.training.faults import check_context, count_unlabelled
+from lulc_xr.training.loop import train_network
 from lulc_xr.training.methods import Method, method_to_dict
 from lulc_xr.training.prepare import (
     check_gaps,
     check_samples,
     choose_context,
-    count_classes,
     split_fold,
-    weigh_classes,
     with_scaling,
 )
-from lulc_xr.training.regressions import keep_heads, scale_targets, with_targets
-from lulc_xr.training.semi_supervised import SemiSupervisedLearner
-from lulc_xr.training.teaching import Teaching, make_learner, plan_teaching
+from lulc_xr.training.provenance import describe_training
+from lulc_xr.training.regressions import keep_heads, with_targets
+from lulc_xr.training.surroundings import quiet, seeded
+from lulc_xr.training.teaching import plan_teaching
 from lulc_xr.training.unlabelled import describe_unlabelled
 from lulc_xr.training.warm_start import Init, take_weights, with_scaling_of
-
-_PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
 
 def fit(
@@ -138,7 +121,7 @@ def fit(
     spec = with_scaling(spec, training)
     if init is not None:
         spec = with_scaling_of(spec, init, network=network)
-    with _seeded(config.seed), _quiet():
+    with seeded(config.seed), quiet():
         module = build_network(network, spec, config)
         begun = take_weights(module, init, spec=spec) if init is not None else None
         spec = replace(
@@ -164,19 +147,25 @@ def fit(
             init=None if init is None else init.content_hash,
         )
         folder = None if checkpoint is None else Path(checkpoint)
-        scores = _train(module, spec, training, validation, config, (folder, identity), teaching)
+        settings: dict[str, Any] = {
+            "training": training,
+            "validation": validation,
+            "identity": identity,
+            "teaching": teaching,
+        }
+        scores = train_network(module, spec, config, checkpoint=folder, **settings)
         for number in range(1, teaching.rounds if teaching else 1):
             teacher, module = module, build_network(network, spec, config)
             if init is not None:
                 take_weights(module, init, spec=spec)
             again = None if folder is None else folder / f"round_{number}"
-            scores = _train(
-                module, spec, training, validation, config, (again, identity), teaching, teacher
+            scores = train_network(
+                module, spec, config, checkpoint=again, teacher=teacher, **settings
             )
         if config.regressions:
             without = build_network(network, spec, replace(config, regressions=()))
             module = keep_heads(without, module, name=network)
-    provenance = _provenance(config, training, validation, spec, scores)
+    provenance = describe_training(config, training, validation, spec, scores)
     if begun is not None:
         provenance["init"] = begun
     if method is not None and unlabelled is not None:
@@ -218,188 +207,3 @@ def _check_patches(samples: xr.Dataset, network: str, config: TrainConfig) -> No
             f"network {network!r} learns from patches, but these samples are single pixels. "
             "Draw them with lulc_xr.extract_samples(..., patch=33) or another odd side."
         )
-
-
-def _train(
-    network: torch.nn.Module,
-    spec: ModelSpec,
-    training: xr.Dataset,
-    validation: xr.Dataset | None,
-    config: TrainConfig,
-    checkpoint: tuple[Path | None, Mapping[str, Any]],
-    teaching: Teaching | None = None,
-    teacher: torch.nn.Module | None = None,
-) -> dict[str, float]:
-    """Train a network in place; the losses it ended with."""
-    assert spec.scaling is not None
-    batches = SampleBatches(
-        training,
-        batch_size=config.batch_size,
-        shuffle=True,
-        seed=config.seed,
-        context=spec.context_scaling,
-        regressions=config.regressions,
-    )
-    epochs = config.epochs_of(len(batches))
-    steps = epochs * len(batches)
-    learner = make_learner(
-        network,
-        teaching,
-        teacher=teacher,
-        scaling=spec.scaling,
-        class_weights=weigh_classes(
-            training, spec, rule=config.class_rule, beta=config.loss.effective_beta
-        ),
-        config=config,
-        steps=steps,
-        targets=scale_targets(training, config.regressions),
-        names=name_samples(training),
-    )
-    best = BestWeights()
-    folder, identity = checkpoint
-    last, begin = find_checkpoint(folder, identity) if folder else (None, 0)
-    batches.set_epoch(begin)
-    if teaching is not None and isinstance(learner, SemiSupervisedLearner):
-        teaching.stream.skip(begin * len(batches))
-    callbacks = [
-        EpochSeeds(config.seed, [batches]),
-        *_callbacks(config, best, steps=steps, average=not learner.averages_itself),
-    ]
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        callbacks.append(SaveLast(folder, identity))
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        **trainer_settings(config.device),
-        precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
-        callbacks=callbacks,
-        logger=make_logger(config),
-        enable_checkpointing=folder is not None,
-        enable_model_summary=False,
-        enable_progress_bar=config.progress,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-    )
-    judged = None
-    if validation is not None:
-        size = 32 if is_spatial(network) else 1024
-        judged = _loader(
-            SampleBatches(
-                validation,
-                batch_size=size,
-                shuffle=False,
-                shared=False,
-                context=spec.context_scaling,
-                regressions=config.regressions,
-            )
-        )
-    loader = _training_loader(batches, learner, teaching)
-    trainer.fit(learner, loader, judged, ckpt_path=last, weights_only=True)
-    loss = float(trainer.callback_metrics["loss"])
-    if not math.isfinite(loss):
-        raise ModelError(
-            f"training diverged: the loss is {loss}. "
-            f"Choose a learning_rate below {config.learning_rate:g}."
-        )
-    scores = {"training_loss": loss, "epochs": float(trainer.current_epoch)}
-    if validation is not None:
-        scores |= {"validation_loss": best.loss, **best.losses}
-    if config.patience is not None:
-        learner.load_state_dict(best.state)
-        scores["best_epoch"] = float(best.epoch)
-    if learner.finished() is not network:
-        network.load_state_dict(learner.finished().state_dict())
-    if config.task_weights == "uncertainty":
-        learned = learner.task_weights.current()
-        scores |= {f"task_weight/{task}": weight for task, weight in learned.items()}
-    learner.cpu()
-    return give_to_all(learner, scores)
-
-
-def _loader(batches: IterableDataset[Batch]) -> DataLoader[Batch]:
-    return DataLoader(batches, batch_size=None)
-
-
-def _training_loader(
-    batches: SampleBatches, learner: Learner, teaching: Teaching | None
-) -> DataLoader[Batch] | CombinedLoader:
-    """Labelled batches, alone or each with an unlabelled one."""
-    if teaching is None or not isinstance(learner, SemiSupervisedLearner):
-        return _loader(batches)
-    both = {"labelled": _loader(batches), "unlabelled": _loader(teaching.stream)}
-    return CombinedLoader(both, mode="min_size")
-
-
-def _callbacks(
-    config: TrainConfig, best: BestWeights, *, steps: int, average: bool
-) -> list[Callback]:
-    # The order matters: the best weights are copied while the averaged ones are swapped in.
-    callbacks: list[Callback] = [best] if config.validation_fold is not None else []
-    if config.average_weights and average:
-        reach = max(1.0, config.average_weights * steps)
-        callbacks.append(EMAWeightAveraging(decay=1 - 1 / reach))
-    if config.patience is not None:
-        callbacks.append(EarlyStopping("validation_loss", patience=config.patience))
-    return callbacks
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """All of PyTorch's random numbers from one seed; the caller's stay as they were.
-
-    One thread, too: sums over several threads would depend on the number of processors.
-    """
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's messages about devices and loaders, which say nothing of the samples."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-
-
-def _provenance(
-    config: TrainConfig,
-    training: xr.Dataset,
-    validation: xr.Dataset | None,
-    spec: ModelSpec,
-    scores: dict[str, float],
-) -> dict[str, Any]:
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": config.seed,
-        "settings": config.to_dict(),
-        "samples": {
-            "training": training.sizes["sample"],
-            "validation": validation.sizes["sample"] if validation is not None else 0,
-            "classes": {
-                task: count_classes(training[task], legend) for task, legend in spec.legends.items()
-            },
-        },
-        "scores": scores,
-        "versions": {name: _version(name) for name in _PACKAGES},
-    }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

@@ -73,8 +73,11 @@ class Learner(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        self.mean = torch.tensor(scaling.mean)
-        self.std = torch.tensor(scaling.std)
+        # Buffers, so that they go where the network goes.
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(scaling.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(scaling.std), persistent=False)
         self.class_weights = dict(class_weights)
         self.config = config
         self.steps = steps
@@ -167,7 +170,8 @@ class Learner(lightning.LightningModule):
 
     def judged(self, given: Inputs) -> dict[str, Tensor]:
         """Logits of the network that becomes the classifier."""
-        return self(given)
+        logits: dict[str, Tensor] = self(given)
+        return logits
 
     def finished(self) -> nn.Module:
         """The network that becomes the classifier, after the training."""
@@ -259,7 +263,7 @@ class Learner(lightning.LightningModule):
                     own,
                     batch["labels"][task],
                     config=self.config.loss,
-                    weight=self.class_weights[task],
+                    weight=self.class_weights[task].to(own.device),
                     smoothing=smoothing,
                 )
             over = mean_over_labelled(loss, known, weight)

@@ -50,8 +50,10 @@ class PretextLearner(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        self.mean = torch.tensor(scaling.mean)
-        self.std = torch.tensor(scaling.std)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(scaling.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(scaling.std), persistent=False)
         self.objective = objective
         self.config = config
         self.steps = steps

@@ -22,10 +22,10 @@ from lulc_xr.models.registry import is_spatial, load_network, needs_fixed_dates
 from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.loader import Batch, SampleBatches
 from lulc_xr.samples.loader_unlabelled import UnlabelledBatches
-from lulc_xr.training.fit import _quiet, _seeded
 from lulc_xr.training.prepare import check_gaps
 from lulc_xr.training.pretext import PretextLearner
 from lulc_xr.training.pretrain_config import PretrainConfig, check_objective
+from lulc_xr.training.surroundings import quiet, seeded
 
 _SCALING_PIXELS = 4096
 
@@ -102,7 +102,7 @@ def pretrain(
     else:
         patch = config.patch if spatial else 1
         spec = _spec_of_cube(data, config, dates=dates or RegularDates())
-    with _seeded(config.seed), _quiet():
+    with seeded(config.seed), quiet():
         module = build_for_pretext(
             network,
             spec,
