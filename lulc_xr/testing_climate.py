@@ -81,7 +81,8 @@ def climate_landscape(
     rows, columns = -(-y // FIELD), -(-x // FIELD)
     legend = Legend.from_names("crops", list(PEAKS))
     crop, late = rng.integers(3, size=(rows, columns)), rng.normal(0, SPREAD, (rows, columns))
-    crop, late = (v.repeat(FIELD, 0).repeat(FIELD, 1)[:y, :x] for v in (crop, late))
+    field = np.ix_(np.arange(y) // FIELD, np.arange(x) // FIELD)
+    crop, late = crop[field], late[field]
     share = (np.arange(y) + 0.5) / y
     warmth = RANGE * (2 * share - 1)
     peak = np.array(list(PEAKS.values()))[crop] + days_per_degree * warmth[:, None] + late
