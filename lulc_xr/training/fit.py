@@ -246,7 +246,7 @@ def _train(
     last, begin = find_checkpoint(folder, identity) if folder else (None, 0)
     batches.set_epoch(begin)
     if teaching is not None and isinstance(learner, SemiSupervisedLearner):
-        teaching.stream.skip(begin * len(batches))
+        teaching.stream.start_at(begin * len(batches))
     callbacks = [
         EpochSeeds(config.seed, [batches]),
         *_callbacks(config, best, steps=steps, average=not learner.averages_itself),
