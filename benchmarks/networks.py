@@ -21,7 +21,7 @@ from rich.table import Table
 import lulc_xr as lx
 from benchmarks import scene, stages
 
-NETWORKS = ("tempcnn", "ltae", "inceptiontime", "resmlp", "unet", "utae", "segment_gnn")
+NETWORKS = ("tempcnn", "ltae", "resmlp", "unet", "utae", "segment_gnn")
 SIDE = 256
 """Pixels a side of the scene of the table."""
 

@@ -63,7 +63,7 @@ def main() -> None:
     options.add_argument("--chips", nargs="+", default=list(CHIPS))
     options.add_argument("--seeds", type=int, default=5)
     options.add_argument("--per-class", type=int, default=20)
-    options.add_argument("--networks", nargs="+", default=["segment_gnn"], help="beside tempcnn")
+    options.add_argument("--networks", nargs="*", default=["segment_gnn"], help="beside tempcnn")
     given = options.parse_args()
     done = pd.read_csv(given.out).to_dict("records") if given.out.exists() else []
     for seed in range(given.seeds):

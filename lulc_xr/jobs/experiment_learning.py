@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import time
 import traceback
 import warnings
@@ -17,7 +15,6 @@ from numpy.typing import NDArray
 
 from lulc_xr.analysis.accuracy import accuracy
 from lulc_xr.core.context_scaling import context_of_samples
-from lulc_xr.core.errors import ExperimentError
 from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.jobs.baselines import fit_baseline, make_baseline
 from lulc_xr.jobs.experiment import ALL, FEATURES, SUPERVISED, Method
@@ -26,6 +23,8 @@ from lulc_xr.jobs.experiment_runs import Run
 from lulc_xr.models.registry import load_network
 from lulc_xr.samples.budgets import draw_labels
 from lulc_xr.training.fit import fit
+from lulc_xr.training.methods import Method as LearningMethod
+from lulc_xr.training.methods import method_from_dict
 
 EVERYWHERE = ""
 """Region of counts over all test samples."""
@@ -96,7 +95,7 @@ def check_methods(methods: Iterable[Method]) -> None:
 
     Raises
     ------
-    ModelError, ExperimentError
+    ModelError
         If a network or a setting of a learning method is unknown.
     ImportError
         If scikit-learn or LightGBM is needed and not installed.
@@ -194,23 +193,20 @@ def _predict(
         }
     more: dict[str, Any] = {}
     if method.learning != SUPERVISED:
+        # Where every sample has its label, they are seen without it as well.
+        seen = deal.unlabelled if deal.unlabelled.any() else deal.labelled
         more = {
             "method": _learning(method),
-            "unlabelled": _without_labels(samples.isel(sample=deal.unlabelled), method.tasks),
+            "unlabelled": _without_labels(samples.isel(sample=seen), method.tasks),
         }
     classifier = fit(labelled, method.network, config=method.config(seed=seed), **more)
     found = classifier.predict(test)
     return {task: found[task].to_numpy() for task in method.tasks}
 
 
-def _learning(method: Method) -> Any:
+def _learning(method: Method) -> LearningMethod:
     """Settings of a learning method that uses unlabelled samples."""
-    if "method" not in inspect.signature(fit).parameters:
-        raise ExperimentError(
-            f"learning {method.learning!r} is not known to fit of this version; 'supervised' is."
-        )
-    methods = importlib.import_module("lulc_xr.training.methods")
-    return methods.method_from_dict({"name": method.learning, **method.settings})
+    return method_from_dict({"name": method.learning, **method.settings})
 
 
 def _only_tasks(samples: xr.Dataset, tasks: tuple[str, ...]) -> xr.Dataset:

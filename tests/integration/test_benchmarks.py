@@ -27,6 +27,7 @@ MODULES = (
     "forward",
     "graph",
     "memory",
+    "objects",
     "networks",
     "samples",
     "stac",
