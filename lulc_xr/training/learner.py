@@ -170,8 +170,7 @@ class Learner(lightning.LightningModule):
 
     def judged(self, given: Inputs) -> dict[str, Tensor]:
         """Logits of the network that becomes the classifier."""
-        logits: dict[str, Tensor] = self(given)
-        return logits
+        return call(self.network, given)
 
     def finished(self) -> nn.Module:
         """The network that becomes the classifier, after the training."""

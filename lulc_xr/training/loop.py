@@ -99,7 +99,7 @@ def train_network(
     last, begin = find_checkpoint(checkpoint, identity) if checkpoint else (None, 0)
     batches.set_epoch(begin)
     if teaching is not None and isinstance(learner, SemiSupervisedLearner):
-        teaching.stream.skip(begin * len(batches))
+        teaching.stream.start_at(begin * len(batches))
     best = BestWeights()
     callbacks: list[Callback] = [EpochSeeds(config.seed, [batches])]
     callbacks += _callbacks(config, best, steps=steps, average=not learner.averages_itself)

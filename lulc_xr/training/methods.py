@@ -39,10 +39,10 @@ class MeanTeacher:
     https://arxiv.org/abs/1703.01780
     """
 
-    weight: float = 30.0
+    weight: float = 10.0
     decay: float | None = None
     ramp: float = 0.3
-    ratio: int = 4
+    ratio: int = 2
     weak: Augmentation = field(default_factory=Augmentation.weak)
     strong: Augmentation = field(default_factory=Augmentation.strong)
 
@@ -89,7 +89,7 @@ class FixMatch:
     confidence: float = 0.95
     temperature: float = 0.0
     ramp: float = 0.3
-    ratio: int = 4
+    ratio: int = 2
     weak: Augmentation = field(default_factory=Augmentation.weak)
     strong: Augmentation = field(default_factory=Augmentation.strong)
 
@@ -136,7 +136,7 @@ class SelfTraining:
     share: float = 0.5
     confidence: float = 0.95
     temperature: float = 1.0
-    ratio: int = 4
+    ratio: int = 2
     weak: Augmentation = field(default_factory=Augmentation)
     strong: Augmentation = field(default_factory=Augmentation.strong)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
@@ -22,11 +22,11 @@ class UnlabelledStream(IterableDataset[Batch]):
 
     Parameters
     ----------
-    batches : iterable
+    batches : SampleBatches or read-ahead UnlabelledBatches
         Batches of one pass; each new iteration draws another order.
     """
 
-    def __init__(self, batches: Iterable[Batch]) -> None:
+    def __init__(self, batches: SampleBatches | Prefetched[Batch]) -> None:
         super().__init__()
         self._batches = batches
         self._running: Iterator[Batch] | None = None
@@ -41,8 +41,10 @@ class UnlabelledStream(IterableDataset[Batch]):
             else:
                 yield batch
 
-    def skip(self, number: int) -> None:
-        """Leave out so many batches, as a training that is resumed has seen them."""
+    def start_at(self, number: int) -> None:
+        """Begin anew, after so many batches: those that a training which is resumed has seen."""
+        self._running = None
+        self._batches.set_epoch(0)
         for _, _ in zip(range(number), self, strict=False):
             pass
 

@@ -1,5 +1,7 @@
 """Learning from unlabelled samples: what is read, what is not, and what becomes the classifier."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,8 @@ from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.fit import fit
 from lulc_xr.training.methods import FixMatch, MeanTeacher, SelfTraining
-from lulc_xr.training.unlabelled import UnlabelledStream, open_unlabelled, without_labels
+from lulc_xr.training.semi_supervised import SemiSupervisedLearner
+from lulc_xr.training.unlabelled import open_unlabelled, without_labels
 
 SHORT = TrainConfig(epochs=3, sizes={"filters": 8, "dense": 16})
 METHODS = {
@@ -190,7 +193,8 @@ def test_stream_goes_on_where_it_stopped_and_gives_every_sample(samples, unlabel
     following = next(iter(stream))["index"]
     assert not torch.equal(following, seen[0])
     again = open_stream(unlabelled, samples)
-    again.skip(5)
+    next(iter(again))
+    again.start_at(5)
     assert torch.equal(next(iter(again))["index"], following)
 
 
@@ -241,13 +245,36 @@ def test_method_and_samples_need_each_other(samples, unlabelled):
         learn(samples, unlabelled, "fixmatch")
 
 
-def test_stream_repeats_its_batches_for_ever():
-    class Two(torch.utils.data.IterableDataset):
-        def __iter__(self):
-            return iter([1, 2])
+def test_a_training_that_stopped_goes_on_with_the_same_result(
+    tmp_path, samples, unlabelled, method
+):
+    class StoppedError(Exception):
+        """What an interrupted training raises."""
 
-    stream = iter(UnlabelledStream(Two()))
-    assert [next(stream) for _ in range(5)] == [1, 2, 1, 2, 1]
+    expected = learn(samples, unlabelled, method, replace(SHORT, epochs=5)).content_hash
+    learner = SemiSupervisedLearner.training_step
+
+    def stops(self, batch, number):
+        if self.current_epoch == 3:
+            raise StoppedError
+        return learner(self, batch, number)
+
+    def again():
+        return fit(
+            samples,
+            config=replace(SHORT, epochs=5),
+            method=method,
+            unlabelled=unlabelled,
+            checkpoint=tmp_path,
+        )
+
+    SemiSupervisedLearner.training_step = stops
+    try:
+        with pytest.raises(StoppedError):
+            again()
+    finally:
+        SemiSupervisedLearner.training_step = learner
+    assert again().content_hash == expected
 
 
 def test_without_labels_leaves_the_samples_alone(unlabelled):
