@@ -26,11 +26,11 @@ from lulc_xr.samples.plan import Tolerance, Years
 
 
 def as_predictor(model: Predictor | str | PathLike[str]) -> Predictor:
-    """The model itself, or the classifier of a folder."""
+    """The model itself, or the classifier or ensemble of a folder."""
     if isinstance(model, (str, PathLike)):
         # By name: this module is imported with lulc_xr, which must not load PyTorch.
-        models = importlib.import_module("lulc_xr.models.classifier")
-        loaded: Predictor = models.load_classifier(fspath(model))
+        models = importlib.import_module("lulc_xr.models.ensemble")
+        loaded: Predictor = models.load_model(fspath(model))
         return loaded
     return model
 

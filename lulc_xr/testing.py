@@ -17,6 +17,16 @@ from lulc_xr.core.cube import CLEAR_ENCODING, NODATA, REFLECTANCE_ENCODING, SCAL
 from lulc_xr.core.errors import CubeError, SampleError, name_unknown
 from lulc_xr.core.georeference import GRID_MAPPING, grid_mapping_variable
 from lulc_xr.core.legend import FILL_CLASS, Legend
+from lulc_xr.testing_climate import best_accuracy, climate_landscape
+
+__all__ = [
+    "SENTINEL2_BANDS",
+    "best_accuracy",
+    "check_model",
+    "climate_landscape",
+    "landscape",
+    "points",
+]
 
 SENTINEL2_BANDS = (
     "blue", "green", "red", "rededge1", "rededge2",

@@ -60,6 +60,18 @@ class Ratio:
         return first, second
 
 
+class Speckled(Ratio):
+    """Maps full of specks: the decimals of what Ratio adds up."""
+
+    def sums(self, pixels, days):
+        return tuple(s * np.float32(300) % np.float32(1) for s in super().sums(pixels, days))
+
+    def predict_block(self, pixels, days, context):
+        first, second = self.sums(pixels, days)
+        third = (first + second) % np.float32(1)
+        return shares(*(score + np.float32(0.01) for score in (first, second, third)))
+
+
 class WindowMean(Ratio):
     """The same of the mean over a window of (2h + 1)² pixels, h being its halo."""
 

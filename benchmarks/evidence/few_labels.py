@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib.util
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -159,16 +160,15 @@ def run(places: list[str], *, raw: Path | None, out: Path, budgets: Any, develop
     done = set(map(tuple, read(out)[["place", "budget", "seed", "model"]].values))
     for place in places:
         pixels = load_pixels(place, raw)
-        for seed in range(100, 104) if develop else SEEDS:
+        seeds = range(100, 104) if develop else SEEDS
+        for budget, seed in itertools.product(budgets, seeds):
             training, test = split(pixels, place=place, seed=seed, develop=develop)
-            for budget in budgets:
-                rng = np.random.default_rng((seed, budget))
-                labelled = training.isel(sample=draw_labels(training, budget=budget, rng=rng))
-                for name, learn in models(labelled, training, seed=seed):
-                    if (place, budget, seed, name) not in done:
-                        scores = judge(learn(), test)
-                        row = (place, budget, seed, name, scores.macro_f1, scores.overall)
-                        append(out, row)
+            rng = np.random.default_rng((seed, budget))
+            labelled = training.isel(sample=draw_labels(training, budget=budget, rng=rng))
+            for name, learn in models(labelled, training, seed=seed):
+                if (place, budget, seed, name) not in done:
+                    scores = judge(learn(), test)
+                    append(out, (place, budget, seed, name, scores.macro_f1, scores.overall))
 
 
 COLUMNS = ("place", "budget", "seed", "model", "macro_f1", "overall")

@@ -264,6 +264,16 @@ def train(
         bool,
         typer.Option("--allow-missing", help="Train although a class of the legend has no sample."),
     ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a checkpoint per epoch; a second call goes on from it."),
+    ] = None,
+    log_folder: Annotated[Path | None, typer.Option(help="Folder for the losses.")] = None,
+    logger: Annotated[str, typer.Option(help="How they are written: csv or tensorboard.")] = "csv",
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda or auto.  [dim]default: LULC_XR_DEVICE, else cpu[/]"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model.")] = False,
 ) -> None:
     """Train a network on samples and save it as a folder.
@@ -272,9 +282,11 @@ def train(
     """
     settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     given: dict[str, Any] = {name: v for name, v in settings.items() if v is not None}
-    given["allow_missing_classes"] = allow_missing
+    given |= {"allow_missing_classes": allow_missing, "seed": seed}
+    given |= {"logger": logger, "device": device}
+    given["log_folder"] = None if log_folder is None else str(log_folder)
     _job("learning").train_samples(
-        samples, out, network=network, overwrite=overwrite, settings={"seed": seed, **given}
+        samples, out, network=network, overwrite=overwrite, settings=given, checkpoint=checkpoint
     )
 
 

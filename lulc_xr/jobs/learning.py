@@ -13,13 +13,20 @@ from rich.table import Table
 from lulc_xr.core.errors import ModelError
 from lulc_xr.jobs.terminal import console
 from lulc_xr.models.registry import list_networks, load_network
+from lulc_xr.samples.loader_members import rank_of_many
 from lulc_xr.samples.store import open_samples
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.fit import fit
 
 
 def train_samples(
-    samples: Path, out: Path, *, network: str, overwrite: bool, settings: Mapping[str, Any]
+    samples: Path,
+    out: Path,
+    *,
+    network: str,
+    overwrite: bool,
+    settings: Mapping[str, Any],
+    checkpoint: Path | None = None,
 ) -> None:
     """Train a network on a store of samples and save the classifier.
 
@@ -33,13 +40,19 @@ def train_samples(
         Replace a model that is there.
     settings : mapping
         Settings of :class:`lulc_xr.TrainConfig` other than its defaults.
+    checkpoint : Path, optional
+        Folder for a checkpoint after every epoch.
     """
     if out.exists() and not overwrite:
         raise ModelError(f"{str(out)!r} exists already; pass --overwrite to replace it.")
     config = TrainConfig(progress=True, **settings)
     learnt = open_samples(samples)
     begun = time.perf_counter()
-    classifier = fit(learnt, network, config=config)
+    classifier = fit(learnt, network, config=config, checkpoint=checkpoint)
+    rank, _ = rank_of_many()
+    if rank:
+        # All have the same classifier; the first one saves it.
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
     classifier.save(out, overwrite=overwrite)
     scores = classifier.provenance["scores"].items()

@@ -11,7 +11,7 @@ from lulc_xr.cube.store import open_cube
 from lulc_xr.cube.write import write_variables
 from lulc_xr.jobs.cluster import check_choice, cluster
 from lulc_xr.jobs.terminal import console, parse_years
-from lulc_xr.models.classifier import load_classifier
+from lulc_xr.models.ensemble import load_model
 from lulc_xr.prediction.classify import classify
 
 
@@ -52,7 +52,7 @@ def classify_store(
         # An unfinished map is what this command is here to finish.
         warnings.simplefilter("ignore", IncompleteMapWarning)
         cube = open_cube(place)
-    classifier = load_classifier(model)
+    classifier = load_model(model)
     wanted = [name.strip() for name in outputs.split(",")] if outputs else None
     mapped = None if years is None else parse_years(years)
     maps = classify(cube, classifier, outputs=wanted, years=mapped, precision=precision)

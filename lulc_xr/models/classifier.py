@@ -324,6 +324,11 @@ def load_classifier(path: str | os.PathLike[str], *, device: str | None = None) 
     """
     folder = Path(path).expanduser().absolute()
     document, weights = read_folder(folder)
+    if (form := document.get("format")) == "lulc_xr pretrained network":
+        raise ModelError(
+            f"{folder} holds {form!r}, which knows no classes yet. Load it with "
+            "lulc_xr.load_pretrained, and train with fit(..., init=)."
+        )
     try:
         spec = ModelSpec.from_dict(document["spec"])
         name, sizes = document["network"]["name"], dict(document["network"]["sizes"])

@@ -291,10 +291,9 @@ def apply_norm(
 
 def apply_linear(layer: nn.Linear, context: Tensor) -> Tensor:
     """A linear layer along axis 1 of (batch, context) or of a map (batch, context, y, x)."""
-    if context.ndim == 2:
-        given: Tensor = layer(context)
-        return given
-    return functional.conv2d(context, layer.weight[:, :, None, None], layer.bias)
+    # Channels last, as the values beside it are in inference.
+    rows: Tensor = layer(context if context.ndim == 2 else context.permute(0, 2, 3, 1))
+    return rows if context.ndim == 2 else rows.permute(0, 3, 1, 2)
 
 
 def pool_context(context: Tensor | None, factor: int) -> Tensor | None:

@@ -38,7 +38,9 @@ class FoldedLayer(nn.Module):
     ) -> None:
         super().__init__()
         weight, bias = _as_it_is(layer) if norm is None else fold_batch_norm(layer, norm)
-        self.norm = copy.deepcopy(norm) if isinstance(norm, ConditionalNorm) else None
+        self.norm: ConditionalNorm | None = None
+        if isinstance(norm, ConditionalNorm):
+            self.norm = copy.deepcopy(norm).requires_grad_(False)
         self.operation: Callable[..., Tensor] = functional.linear
         self.settings: dict[str, Any] = {}
         if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)):
@@ -49,6 +51,9 @@ class FoldedLayer(nn.Module):
                 weight, padding, stride = weight[:, :, None], (0, *padding), (1, *stride)
             self.settings = {"padding": padding, "stride": stride}
             weight = weight.contiguous(memory_format=torch.channels_last)
+            if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
+                self.operation, self.settings = _apply_pointwise, {}
+                weight = weight.flatten(1)
         self.weight: Tensor
         self.bias: Tensor
         self.register_buffer("weight", weight.to(dtype))
@@ -83,7 +88,7 @@ class FoldedLayer(nn.Module):
                 gamma, beta = gamma[rows], beta[rows]
             hidden = self.operation(values, self.weight, **self.settings)
             gamma, beta = (self._beside(v.to(hidden.dtype), hidden) for v in (gamma, beta))
-            hidden = torch.addcmul(beta, hidden, gamma)
+            torch.addcmul(beta, hidden, gamma, out=hidden)
         return rectify(hidden) if rectified else hidden
 
     def _beside(self, values: Tensor, hidden: Tensor) -> Tensor:
@@ -92,6 +97,11 @@ class FoldedLayer(nn.Module):
         if self.operation is functional.linear:
             return values.view(values.shape[0], *ones, values.shape[1])
         return values.view(*values.shape, *ones)
+
+
+def _apply_pointwise(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A 1x1 convolution of channels-last images, as one matrix product."""
+    return functional.linear(values.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)
 
 
 def _as_it_is(layer: nn.Module) -> tuple[Tensor, Tensor]:

@@ -152,8 +152,9 @@ class PatchAutoencoder(nn.Module):
         for stage in self.up:
             hidden = stage(functional.interpolate(hidden, scale_factor=2.0), context)
         side = self.sizes["patch"]
-        image: Tensor = self.out(hidden)[..., :side, :side]
-        return image.unflatten(1, (self.sizes["dates"], self.sizes["bands"]))
+        image = self.out(hidden)[..., :side, :side]
+        made: Tensor = image.unflatten(1, (self.sizes["dates"], self.sizes["bands"]))
+        return made
 
     def forward(self, series: Tensor, context: Tensor | None = None) -> Tensor:
         """The patches, encoded and decoded; shapes as :meth:`encode` and :meth:`decode` say."""

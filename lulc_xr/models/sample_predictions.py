@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import SampleError, name_unknown
+from lulc_xr.core.legend import FILL_CLASS
 from lulc_xr.core.model import ModelSpec, Predictor, check_single_pixels
 from lulc_xr.core.probability import entropy, most_probable
 
@@ -32,7 +33,9 @@ def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
     xr.Dataset
         For each task: ``<task>`` (sample) uint8 class ids, ``<task>_entropy`` (sample) float32
         in nats, ``<task>_probability`` (sample, class) float32; `class` of several tasks is
-        named ``<task>_class``.
+        named ``<task>_class``. A model with context gives 255 and NaN to samples without context,
+        and, if it knows the range of its training samples, ``context_outside`` (sample) uint8: 1
+        outside of it.
 
     Raises
     ------
@@ -96,6 +99,20 @@ def _describe(
         predictions[f"{task}_entropy"] = ("sample", entropy(probability), {"units": "nat"})
         predictions[f"{task}_probability"] = (("sample", dim), probability.T)
         predictions = predictions.assign_coords({dim: list(legend.ids)})
+    return _heed_context(predictions, spec, samples) if spec.context else predictions
+
+
+def _heed_context(predictions: xr.Dataset, spec: ModelSpec, samples: xr.Dataset) -> xr.Dataset:
+    """Predictions with fill where there is no context, and a mark where it is out of range."""
+    values, _ = context_of_samples(samples, spec.context)
+    unknown = np.isnan(values).any(0)
+    for variable in predictions.data_vars.values():
+        variable.values[unknown] = FILL_CLASS if variable.dtype == np.uint8 else np.nan
+    scaling = spec.context_scaling
+    if scaling is not None and scaling.low is not None:
+        marked = np.where(unknown, FILL_CLASS, scaling.outside(values).any(0)).astype(np.uint8)
+        attrs = {"flag_values": np.array([0, 1], np.uint8), "flag_meanings": "inside outside"}
+        predictions["context_outside"] = ("sample", marked, attrs)
     return predictions
 
 

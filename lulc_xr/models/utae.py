@@ -357,7 +357,7 @@ def _weigh(attention: Tensor, seen: Tensor, dated: Tensor, rows: Tensor, *, leve
         attention[dated], scale_factor=float(cells), mode="bilinear", align_corners=False
     )
     weights = weights * _coarsen(seen, 2**level)[dated]
-    total = weights.new_zeros((len(dated), *weights.shape[1:])).index_add(0, rows, weights)
+    total = _add_rows(weights, rows, batch=len(dated))
     return weights / total.clamp_min(_SMALLEST_WEIGHT)[rows]
 
 
@@ -367,7 +367,14 @@ def _sum_dates(values: Tensor, weights: Tensor, rows: Tensor, *, batch: int) -> 
     weighted = (values.unflatten(1, (heads, -1)) * weights[:, :, None].to(values.dtype)).flatten(
         1, 2
     )
-    return values.new_zeros((batch, *values.shape[1:])).index_add(0, rows, weighted)
+    return _add_rows(weighted, rows, batch=batch)
+
+
+def _add_rows(values: Tensor, rows: Tensor, *, batch: int) -> Tensor:
+    """Sum of the rows of each sample, (batch, channel, y, x)."""
+    if batch == 1:
+        return values.sum(0, keepdim=True)  # many times faster, and all that maps need
+    return values.new_zeros((batch, *values.shape[1:])).index_add(0, rows, values)
 
 
 def _check_inputs(series: Tensor, days: Tensor | None, *, bands: int) -> Tensor:

@@ -107,3 +107,50 @@ def put_weights(network: nn.Module, weights: Mapping[str, Tensor], *, origin: st
                 "The training diverged: train again with a smaller learning_rate."
             )
     network.load_state_dict(dict(weights))
+
+
+def take_weights(
+    network: nn.Module, weights: Mapping[str, Tensor], *, name: str, origin: str
+) -> tuple[str, ...]:
+    """Begin a network with those weights of another that fit; heads stay new where they differ.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Filled in place.
+    weights : mapping of str to Tensor
+        The other's state.
+    name : str
+        Name of the network, for the message.
+    origin : str
+        What the weights are of, for the message, such as ``"a 'ltae'"``.
+
+    Returns
+    -------
+    tuple of str
+        Names of the tensors that stayed new.
+
+    Raises
+    ------
+    ModelError
+        If a tensor outside the heads is missing or of another shape: it is another network, or
+        one of other sizes, bands, dates or conditioning.
+    """
+    state = network.state_dict()
+    fitting = {
+        key: weights[key]
+        for key, own in state.items()
+        if key in weights and weights[key].shape == own.shape
+    }
+    new = tuple(key for key in state if key not in fitting)
+    body = [key for key in new if not key.startswith("heads.")]
+    if body:
+        first = body[0]
+        had = tuple(weights[first].shape) if first in weights else "not there"
+        raise ModelError(
+            f"weights of {origin} do not fit network {name!r}: {len(body)} of {len(state)} tensors "
+            f"differ, such as {first}, which is {had} and should be {tuple(state[first].shape)}. "
+            "Begin with the same network of the same sizes, bands, dates and conditioning."
+        )
+    network.load_state_dict({**state, **fitting})
+    return new

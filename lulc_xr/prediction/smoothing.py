@@ -91,11 +91,12 @@ def _smooth_task(
     noise = _noise_of(own, smoothness)
     given = own.need_probability("smoothing")
     data = given.chunk({own.dimension: -1, "year": 1}).data
-    half = window // 2
+    # A cube narrower than half a window is seen whole.
+    depth = {axis: min(window // 2, data.shape[axis] - 1) for axis in (2, 3)}
     smoothed = da.map_overlap(
         _smooth_block,
         data,
-        depth={2: half, 3: half},
+        depth=depth,
         boundary="none",
         dtype=np.float32,
         meta=np.empty((0,) * 4, np.float32),

@@ -71,6 +71,8 @@ class SampleBatches(IterableDataset[Batch]):
     regressions : sequence of str
         Variables of the samples, (sample,) or (sample, patch_y, patch_x), that batches carry as
         `targets`.
+    shared : bool
+        Whether processes that train together share every batch; if not, each gets all of it.
 
     Raises
     ------
@@ -98,6 +100,7 @@ class SampleBatches(IterableDataset[Batch]):
         seed: int = 0,
         context: ContextScaling | None = None,
         regressions: Sequence[str] = (),
+        shared: bool = True,
     ) -> None:
         super().__init__()
         self.size = samples.sizes.get("sample", 0)
@@ -126,6 +129,7 @@ class SampleBatches(IterableDataset[Batch]):
         if context is not None:
             raw, _ = context_of_samples(samples, context.variables)
             self._context = np.ascontiguousarray(context.scale(raw).T)
+        self._rank, self._processes = rank_of_many() if shared else (0, 1)
 
     def __len__(self) -> int:
         whole, rest = divmod(self.size, self.batch_size)
@@ -142,18 +146,21 @@ class SampleBatches(IterableDataset[Batch]):
         self.epoch += 1
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        rank, processes = rank_of_many()
         windows = iterate_positions({"sample": self.size}, steps={"sample": self.batch_size})
         for number, window in enumerate(windows):
             chosen = order[window["sample"]]
             if number % step == first and chosen.size >= self._smallest:
-                yield self._batch(np.array_split(chosen, processes)[rank])
+                yield self._batch(np.array_split(chosen, self._processes)[self._rank])
+
+    def in_order(self) -> Iterator[Batch]:
+        """All batches in the order of the samples, whatever the workers."""
+        for first in range(0, self.size, self.batch_size):
+            yield self._batch(np.arange(first, min(first + self.batch_size, self.size)))
 
     @property
     def _smallest(self) -> int:
         """Fewest samples of a batch that can be shared: batch norm needs two in each process."""
-        _, processes = rank_of_many()
-        return 1 if processes == 1 else 2 * processes
+        return 1 if self._processes == 1 else 2 * self._processes
 
     def _batch(self, chosen: NDArray[np.int64]) -> Batch:
         # NumPy gathers in this thread; PyTorch would wake its threads, which costs up to 20 ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,7 +48,8 @@ def draw_weak_samples(
         The map: a variable of the cube, or an array, of class ids (y, x) on the cube's grid with
         its legend as CF flags; 255 where there is none.
     number : int
-        Places to draw; fewer if the map labels fewer pixels.
+        Places to draw; fewer if the map labels fewer pixels, or some were never clear (attribute
+        `points_unseen` of the samples).
     task : str
         Name of the task that the labels are of.
     crosswalk : Crosswalk, optional
@@ -92,16 +94,19 @@ def draw_weak_samples(
     row, column, middle = _draw(weak, crosswalk, number=number, balanced=balanced, rng=rng)
     points = pd.DataFrame({"x": cube["x"].values[column], "y": cube["y"].values[row], task: middle})
     points["row"], points["column"] = row, column
-    samples = extract_samples(
-        cube,
-        points,
-        dates=dates,
-        labels={task: (task, legend)},
-        years=year,
-        bands=bands,
-        patch=patch,
-        keep=("row", "column"),
-    )
+    with warnings.catch_warnings():
+        # Places are not the user's: what was never clear is left out in silence, and counted.
+        warnings.filterwarnings("ignore", message=".*(left out|without any sample)")
+        samples = extract_samples(
+            cube,
+            points,
+            dates=dates,
+            labels={task: (task, legend)},
+            years=year,
+            bands=bands,
+            patch=patch,
+            keep=("row", "column"),
+        )
     if patch > 1:
         samples[task] = _dense(weak, samples, crosswalk, patch=patch).assign_attrs(legend.flags())
     samples = samples.drop_vars(["row", "column"])

@@ -26,7 +26,7 @@ from lulc_xr.training.config import TrainConfig
 
 NAME = "last.ckpt"
 _IDENTITY = "lulc_xr:training"
-_NO_MATTER = ("progress", "log_folder", "logger", "workers")
+_NO_MATTER = ("progress", "log_folder", "logger")
 _MOST_SAID = 4
 
 
@@ -69,7 +69,7 @@ class EpochSeeds(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Seed PyTorch before the first batch: loaders have drawn numbers before."""
+        """Seed PyTorch before the first batch; until then loaders draw numbers, more or fewer."""
         if not batch_idx:
             key = np.random.SeedSequence((self._seed, trainer.current_epoch, trainer.global_rank))
             torch.manual_seed(int(key.generate_state(1, np.uint32)[0]))

@@ -73,9 +73,6 @@ class TrainConfig:
     device : {"cpu", "cuda", "auto", None}
         Where to train. None: what the environment variable LULC_XR_DEVICE says, else the CPU.
         Under ``torchrun`` all its processes train together.
-    workers : int
-        Processes that read batches while the network learns, for samples and patches that are
-        read from a store; 0: none.
     allow_missing_classes : bool
         Train although a class of the legend has no sample; it will not be predicted well.
     conditioning : {"none", "embedding", "cbn", "mcbn"}
@@ -116,7 +113,6 @@ class TrainConfig:
     log_folder: str | None = None
     logger: Literal["csv", "tensorboard"] = "csv"
     device: Literal["cpu", "cuda", "auto"] | None = None
-    workers: int = 0
     allow_missing_classes: bool = False
     conditioning: Conditioning = "none"
     context: tuple[str, ...] = ()
@@ -136,7 +132,6 @@ class TrainConfig:
         _check_range("seed", self.seed, low=0, high=2**32 - 1)
         self._check_loss()
         check_precision(self.precision)
-        _check_range("workers", self.workers, low=0)
         for name, known in (("logger", _LOGGERS), ("device", (*_DEVICES, None))):
             if getattr(self, name) not in known:
                 raise ModelError(name_unknown(name, getattr(self, name), map(str, known)))

@@ -48,6 +48,7 @@ from lulc_xr.training.regressions import keep_heads, scale_targets, with_targets
 from lulc_xr.training.semi_supervised import SemiSupervisedLearner
 from lulc_xr.training.teaching import Teaching, make_learner, plan_teaching
 from lulc_xr.training.unlabelled import describe_unlabelled
+from lulc_xr.training.warm_start import Init, take_weights, with_scaling_of
 
 _PACKAGES = ("lulc_xr", "torch", "lightning", "numpy", "xarray")
 
@@ -59,6 +60,7 @@ def fit(
     config: TrainConfig | None = None,
     method: Method | None = None,
     unlabelled: xr.Dataset | None = None,
+    init: Init | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Classifier:
     """A classifier trained on samples.
@@ -79,6 +81,10 @@ def fit(
         Samples for the method, of the same dates, bands and patch, whose labels are not read; or
         a cube, lazy as :func:`lulc_xr.open_cube` gives it, whose pixels or patches of the same
         year are drawn while training, shard by shard.
+    init : Classifier or Pretrained, optional
+        Begin with the weights of another training (:func:`lulc_xr.pretrain`, or `fit` on weak
+        labels) where names and shapes are equal, and with its scaling; heads of another legend stay
+        new. How many tensors were taken is in the provenance.
     checkpoint : path, optional
         Folder for a checkpoint after every epoch. The same call continues a training that was
         interrupted, and gives the same classifier as one that was not; what is there of
@@ -96,8 +102,8 @@ def fit(
         class of the legend has no sample, the network cannot see gaps and there are some,
         context is missing, or the validation fold is not there.
     ModelError
-        If the network is unknown, does not take its sizes, training diverged, or the
-        checkpoint belongs to another training.
+        If the network is unknown, does not take its sizes, `init` is another network or sees other
+        bands, dates or context, training diverged, or the checkpoint belongs to another training.
 
     Examples
     --------
@@ -130,8 +136,11 @@ def fit(
     if needs_fixed_dates(load_network(network)):
         check_gaps(samples, network=network)
     spec = with_scaling(spec, training)
+    if init is not None:
+        spec = with_scaling_of(spec, init, network=network)
     with _seeded(config.seed), _quiet():
         module = build_network(network, spec, config)
+        begun = take_weights(module, init, spec=spec) if init is not None else None
         spec = replace(
             spec,
             halo=int(getattr(module, "receptive_field", 0)),
@@ -152,11 +161,14 @@ def fit(
             config=config,
             method=None if method is None else method_to_dict(method),
             unlabelled=None if unlabelled is None else dict(unlabelled.sizes),
+            init=None if init is None else init.content_hash,
         )
         folder = None if checkpoint is None else Path(checkpoint)
         scores = _train(module, spec, training, validation, config, (folder, identity), teaching)
         for number in range(1, teaching.rounds if teaching else 1):
             teacher, module = module, build_network(network, spec, config)
+            if init is not None:
+                take_weights(module, init, spec=spec)
             again = None if folder is None else folder / f"round_{number}"
             scores = _train(
                 module, spec, training, validation, config, (again, identity), teaching, teacher
@@ -165,6 +177,8 @@ def fit(
             without = build_network(network, spec, replace(config, regressions=()))
             module = keep_heads(without, module, name=network)
     provenance = _provenance(config, training, validation, spec, scores)
+    if begun is not None:
+        provenance["init"] = begun
     if method is not None and unlabelled is not None:
         provenance["method"] = method_to_dict(method)
         provenance["samples"]["unlabelled"] = describe_unlabelled(unlabelled)
@@ -274,6 +288,7 @@ def _train(
                 validation,
                 batch_size=size,
                 shuffle=False,
+                shared=False,
                 context=spec.context_scaling,
                 regressions=config.regressions,
             )

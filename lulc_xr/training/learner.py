@@ -97,6 +97,7 @@ class Learner(lightning.LightningModule):
         if rank_of_many()[1] > 1:
             # Every process has to give a gradient of every weight, also without a label of a task.
             loss = loss + 0 * sum(own.sum() for own in logits.values())
+            loss = loss + 0 * sum(s for s in self.task_weights.parameters())
         self.log("loss", loss, **per_epoch(batch))
         # A batch without any label teaches nothing.
         return loss if loss.requires_grad else None
@@ -113,14 +114,19 @@ class Learner(lightning.LightningModule):
         The sum is over tasks with classes, by their fixed weights: what is regressed is no part
         of the classifier, and learned weights would move the measure.
         """
-        total = torch.zeros(())
-        for task, judged in self._judged.items():
-            number = sum(n for _, n in judged)
-            loss = torch.stack([own * n for own, n in judged]).sum() / number
-            self.log(f"validation_loss/{task}", loss)
-            if task in self.class_weights:
-                total = total + self.task_weights.fixed[task] * loss
+        sums = torch.zeros(len(self.task_weights.tasks), 2, device=self.device)
+        for row, task in zip(sums, self.task_weights.tasks, strict=True):
+            for loss, number in self._judged.get(task, []):
+                row += torch.stack([loss * number, torch.full_like(loss, number)])
         self._judged = {}
+        if rank_of_many()[1] > 1:
+            sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
+        total = torch.zeros((), device=self.device)
+        for task, (loss, number) in zip(self.task_weights.tasks, sums, strict=True):
+            if number:
+                self.log(f"validation_loss/{task}", loss / number)
+            if number and task in self.class_weights:
+                total = total + self.task_weights.fixed[task] * loss / number
         self.log("validation_loss", total, prog_bar=True)
 
     def view(self, batch: Batch) -> View:

@@ -60,7 +60,7 @@ def class_loss(
     loss = functional.cross_entropy(
         logits,
         labels,
-        weight=weight,
+        weight=None if weight is None else weight.to(logits.device),
         ignore_index=NO_LABEL,
         label_smoothing=smoothing,
         reduction="none",

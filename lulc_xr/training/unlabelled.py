@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from lulc_xr.core.model import ModelSpec
 from lulc_xr.samples.assembly import PATCH_DIMS
 from lulc_xr.samples.loader import Batch, SampleBatches
 from lulc_xr.samples.loader_unlabelled import UnlabelledBatches
+from lulc_xr.samples.prefetch import Prefetched
 
 
 class UnlabelledStream(IterableDataset[Batch]):
@@ -21,11 +22,11 @@ class UnlabelledStream(IterableDataset[Batch]):
 
     Parameters
     ----------
-    batches : IterableDataset
+    batches : iterable
         Batches of one pass; each new iteration draws another order.
     """
 
-    def __init__(self, batches: IterableDataset[Batch]) -> None:
+    def __init__(self, batches: Iterable[Batch]) -> None:
         super().__init__()
         self._batches = batches
         self._running: Iterator[Batch] | None = None
@@ -80,18 +81,17 @@ def open_unlabelled(
     """
     if "sample" not in unlabelled.dims:
         side = samples.sizes.get(PATCH_DIMS[0], 1)
-        return UnlabelledStream(
-            UnlabelledBatches(
-                unlabelled,
-                dates=spec.dates,
-                bands=spec.bands,
-                year=_year(samples),
-                patch=side,
-                batch_size=batch_size,
-                context=spec.context_scaling,
-                seed=seed,
-            )
+        drawn = UnlabelledBatches(
+            unlabelled,
+            dates=spec.dates,
+            bands=spec.bands,
+            year=_year(samples),
+            patch=side,
+            batch_size=batch_size,
+            context=spec.context_scaling,
+            seed=seed,
         )
+        return UnlabelledStream(Prefetched(drawn))
     found = without_labels(unlabelled)
     _check_alike(found, spec, samples=samples)
     found = found.isel(sample=_seen(found)).sel(band=list(spec.bands))

@@ -13,7 +13,7 @@ from lulc_xr.core.segmentation import Segmentation, segment_tiles
 from lulc_xr.prediction.objects import aggregate_pixels
 from lulc_xr.prediction.smoothing import smooth_logits
 from lulc_xr.testing import landscape
-from tests.predictors import LEGEND, Ratio
+from tests.predictors import LEGEND, Speckled
 
 OUTPUTS = ("land_cover", "entropy", "probability")
 
@@ -101,8 +101,8 @@ def by_hand(values, ids):
 def test_any_chunking_gives_the_same_objects(case, how, aggregation, cropped):
     cube, chunks = case
     segments = lx.segment(cube, **how)
-    maps = lx.classify(cube, Ratio(), outputs=OUTPUTS)
-    other = lx.classify(cube.chunk(chunks), Ratio(), outputs=OUTPUTS, shard=chunks["y"] + 7)
+    maps = lx.classify(cube, Speckled(), outputs=OUTPUTS)
+    other = lx.classify(cube.chunk(chunks), Speckled(), outputs=OUTPUTS, shard=chunks["y"] + 7)
     expected = lx.aggregate(maps, segments, how=aggregation).compute()
     found = lx.aggregate(other, lx.segment(cube.chunk(chunks), **how), how=aggregation)
     if cropped:  # A part has the objects that the whole has where no segment is cut.
@@ -132,7 +132,7 @@ def test_any_chunking_gives_the_same_objects(case, how, aggregation, cropped):
 @settings(max_examples=15)
 def test_any_chunking_is_smoothed_the_same(case, window, fraction):
     cube, chunks = case
-    maps = lx.classify(cube, Ratio(), outputs=OUTPUTS).compute()
+    maps = lx.classify(cube, Speckled(), outputs=OUTPUTS).compute()
     expected = lx.smooth(maps, window=window, fraction=fraction).compute()
     lazy = maps.chunk({"y": chunks["y"], "x": chunks["x"]})
     found = lx.smooth(lazy, window=window, fraction=fraction).compute()
@@ -176,7 +176,7 @@ def test_means_of_segments_keep_the_sum(seed, number):
 
 def test_segments_that_reach_anywhere_take_a_year_as_one_chunk():
     cube = landscape(y=30, x=40, time=12, bands=("red", "nir"), classes=3, seed=1)
-    maps = lx.classify(cube.chunk({"y": 7, "x": 9}), Ratio(), outputs=OUTPUTS)
+    maps = lx.classify(cube.chunk({"y": 7, "x": 9}), Speckled(), outputs=OUTPUTS)
     parcels = xr.DataArray(
         np.broadcast_to(np.arange(40) // 13, (30, 40)), dims=("y", "x"),
         coords={"y": cube["y"], "x": cube["x"]},

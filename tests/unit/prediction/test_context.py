@@ -1,6 +1,7 @@
 """Models that use climate: any chunking gives one map; sea is fill; what is missing is named."""
 
 import json
+from dataclasses import replace
 
 import dask
 import hypothesis.strategies as st
@@ -284,3 +285,33 @@ def test_ranges_are_those_of_the_samples_and_old_scalings_keep_their_hash():
         assert lx.ModelSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     with pytest.raises(SampleError, match="1 lowest and 0 highest values: expected one of each"):
         lx.ContextScaling(variables=("bio01",), mean=(0.0,), std=(1.0,), low=(1.0,))
+
+
+def test_predictions_of_samples_heed_missing_context_and_the_range():
+    cube = lx.testing.landscape(y=32, x=32)
+    cube = cube.assign(bioclim=climate_around(cube).fillna(12.0))
+    samples, model = forest_of(cube, ("bio12", "bio01"))
+    scaling = lx.fit_context_scaling(samples, ("bio12", "bio01"))
+    model.spec = replace(model.spec, context_scaling=scaling)
+    inside = predict_samples(model, samples)
+    assert not inside["context_outside"].any()
+    given_ = samples.copy(deep=True)
+    given_["bioclim"][0, 0] = 1e3
+
+    class Careless:
+        """Predicts without looking at the context."""
+
+        spec = model.spec
+
+        def predict_block(self, pixels, days, context):
+            return np.full((len(self.spec.legends["land_cover"]), *pixels.shape[2:]), 0.2, "f4")
+
+    given_["bioclim"][1] = np.nan
+    found = predict_samples(Careless(), given_)
+    assert found["context_outside"].values.tolist() == [1, 255] + [0] * (given_.sizes["sample"] - 2)
+    assert (found["land_cover"].values == 255).tolist() == [False, True] + [False] * (
+        given_.sizes["sample"] - 2
+    )
+    assert np.isnan(found["land_cover_entropy"][1])
+    assert np.isnan(found["land_cover_probability"][1]).all()
+    assert np.isfinite(found["land_cover_probability"][2:]).all()

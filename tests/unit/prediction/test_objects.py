@@ -6,7 +6,7 @@ import pytest
 
 import lulc_xr as lx
 from lulc_xr.core.errors import CubeError
-from tests.predictors import LEGEND, Ratio
+from tests.predictors import LEGEND, Speckled
 
 OUTPUTS = ("land_cover", "entropy", "probability")
 
@@ -24,7 +24,7 @@ def segments(cube):
 
 @pytest.fixture(scope="module")
 def maps(cube):
-    return lx.classify(cube, Ratio(), outputs=OUTPUTS).compute()
+    return lx.classify(cube, Speckled(), outputs=OUTPUTS).compute()
 
 
 def made(how, maps, segments):
@@ -33,7 +33,7 @@ def made(how, maps, segments):
 
 @pytest.mark.parametrize("how", ["vote", "mean", "smooth"])
 def test_nothing_is_computed(cube, maps, segments, how):
-    lazy = lx.classify(cube.chunk({"x": 20}), Ratio(), outputs=OUTPUTS)
+    lazy = lx.classify(cube.chunk({"x": 20}), Speckled(), outputs=OUTPUTS)
     with dask.config.set(scheduler=raising):
         for given in (maps, lazy):
             found = made(how, given, segments)
@@ -129,6 +129,6 @@ def test_smoothness_of_each_class(maps):
     expected = lx.smooth(maps, window=3, smoothness=20.0)
     assert same["land_cover_probability"].equals(expected["land_cover_probability"])
     # A noise of nothing leaves what was seen, but for a neighbourhood without any spread.
-    kept = lx.smooth(maps, window=3, smoothness=1e-9)["land_cover_probability"]
+    kept = lx.smooth(maps, window=3, fraction=1, smoothness=1e-9)["land_cover_probability"]
     p = maps["land_cover_probability"]
     np.testing.assert_allclose(kept, p, atol=2e-3)

@@ -43,10 +43,9 @@ def test_hidden_values_are_never_seen(seed, patches, gaps):
     observed = torch.rand(3, 12) < 0.8
     observed[:, 5] = True
     hidden = draw_hidden(observed, bands=4, date_share=0.4, band_share=0.3)
-    mask = (
-        observed.view(3, 12, *(1,) * (len(shape) - 3)).expand(3, 12, *shape[3:]) if gaps else None
-    )
-    spread = hidden.view(3, 12, 4, *(1,) * (len(shape) - 3))
+    ones = (1,) * (len(shape) - 3)
+    mask = observed.view(3, 12, *ones).expand(3, 12, *shape[3:]) if gaps else None
+    spread = hidden.view(3, 12, 4, *ones)
     other = torch.where(spread, torch.nan, series)
     found, found_mask = hide(series, hidden, mask=mask, days=DAYS)
     changed, changed_mask = hide(other, hidden, mask=mask, days=DAYS)

@@ -153,3 +153,46 @@ def test_class_weights_are_named_once(samples):
         for loss in (LossConfig(), LossConfig(class_weights="effective"), LossConfig(focal_gamma=2))
     ]
     assert len({model.content_hash for model in models}) == 3
+
+
+@pytest.fixture(scope="module")
+def patches():
+    cube = landscape(y=64, x=64, classes=4)
+    drawn = extract_samples(cube, points(cube, per_class=6), patch=9)
+    use = np.where(drawn["land_cover"].values <= 2, USE.ids[0], USE.ids[1]).astype(np.uint8)
+    use[::3] = 255
+    drawn["land_use"] = ("sample", use, USE.flags())
+    return drawn.assign_attrs(tasks="land_cover land_use")
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        LossConfig(tolerance=1, focal_gamma=1.0),
+        LossConfig(tolerance=2, tolerance_rule="mean", class_weights="effective"),
+        LossConfig(image_level=0.3, total_variation=0.3, class_weights="balanced"),
+    ],
+)
+def test_networks_of_patches_learn_with_every_loss(patches, loss):
+    sizes = {"filters": (4, 8), "stem": 8}
+    config = TrainConfig(
+        epochs=3, batch_size=8, loss=loss, sizes=sizes, regressions=("ndvi",),
+        task_weights="uncertainty",
+    )  # fmt: skip
+    model = fit(patches, "unet", config=config)
+    assert np.isfinite(model.provenance["scores"]["training_loss"])
+    assert set(model.sizes["classes"]) == {"land_cover", "land_use"}
+    assert model.predict(patches)["land_use"].shape == (24,)
+
+
+def test_dense_labels_of_patches_are_learned(patches):
+    dense = patches.copy()
+    whole = np.broadcast_to(patches["land_cover"].values[:, None, None], (24, 9, 9))
+    dense["land_cover"] = (
+        ("sample", "patch_y", "patch_x"), whole.copy(), patches["land_cover"].attrs
+    )  # fmt: skip
+    loss = LossConfig(class_weights="balanced")
+    sizes = {"filters": (4, 8), "stem": 8}
+    model = fit(dense, "unet", config=TrainConfig(epochs=3, batch_size=8, loss=loss, sizes=sizes))
+    counts = model.provenance["samples"]["classes"]["land_cover"]
+    assert sum(counts.values()) == 24 * 81
