@@ -15,6 +15,8 @@ def table_of(folder):
     table = pd.read_parquet(folder / "results.parquet")
     summary = lx.summarise(table, reference=told["reference"])
     summary = summary[(summary["class"] == "") & (summary["region"] == "")]
+    if summary.empty:
+        return [f"**{told['title']}**: no seed has all its folds yet.", ""]
     wide = summary.set_index("score")
     rows = [f"**{told['title']}** (differences from: {told['reference']})", ""]
     rows.append(
