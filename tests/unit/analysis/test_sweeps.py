@@ -105,8 +105,8 @@ def test_a_failed_run_takes_its_seed_out():
 
 
 def test_an_unknown_reference_is_named_with_those_known():
-    with pytest.raises(SampleError, match=r"unknown method of reference 'forst'.*forest"):
-        summarise(table_of(), reference="forst")
+    with pytest.raises(SampleError, match=r"unknown method of reference 'trees'.*forest"):
+        summarise(table_of(), reference="trees")
 
 
 def test_a_level_outside_0_to_1_is_refused():
