@@ -95,7 +95,7 @@ def _terms(
     place = np.asarray(east) / 1e6 - CENTRE[0], np.asarray(north) / 1e6 - CENTRE[1]
     made = {"place_x": place[0], "place_y": place[1]}
     angle_x, angle_y = (2 * np.pi * value / LENGTH for value in place)
-    angles = {}
+    angles: dict[str, NDArray[np.float64]] = {}
     for number in range(1, waves + 1):
         angles |= {f"{number}0": number * angle_x, f"0{number}": number * angle_y}
     if waves:
