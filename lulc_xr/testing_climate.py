@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -80,9 +82,8 @@ def climate_landscape(
     rng = np.random.default_rng(seed)
     rows, columns = -(-y // FIELD), -(-x // FIELD)
     legend = Legend.from_names("crops", list(PEAKS))
-    crop, late = rng.integers(3, size=(rows, columns)), rng.normal(0, SPREAD, (rows, columns))
-    field = np.ix_(np.arange(y) // FIELD, np.arange(x) // FIELD)
-    crop, late = crop[field], late[field]
+    crop = _fields(rng.integers(3, size=(rows, columns)))[:y, :x].astype(np.int64)
+    late = _fields(rng.normal(0, SPREAD, (rows, columns)))[:y, :x]
     share = (np.arange(y) + 0.5) / y
     warmth = RANGE * (2 * share - 1)
     peak = np.array(list(PEAKS.values()))[crop] + days_per_degree * warmth[:, None] + late
@@ -154,6 +155,11 @@ def _density(day: NDArray[np.float64], shift: NDArray[np.float64]) -> NDArray[np
         for peak in PEAKS.values()
     ]
     return np.stack(made)
+
+
+def _fields(values: NDArray[Any]) -> NDArray[Any]:
+    """Values of fields, as values of their pixels."""
+    return values.repeat(FIELD, axis=0).repeat(FIELD, axis=1)
 
 
 def _climate(y: int, x: int, rng: np.random.Generator) -> xr.DataArray:

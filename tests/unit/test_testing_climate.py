@@ -82,6 +82,7 @@ def test_too_few_rows_are_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("days_per_degree", "gain"), [(-10.0, 0.3), (0.0, -0.03)])
 def test_conditioning_wins_where_it_must_and_does_not_lose_elsewhere(days_per_degree, gain):
     """In an unseen region, over five seeds: not by luck."""
