@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from lulc_xr.jobs import learning_commands
+from lulc_xr.jobs.options import (
+    BuiltStore,
+    Catalogue,
+    Crs,
+    Filter,
+    Json,
+    Labels,
+    Raw,
+    RecipeFile,
+    RecipeYears,
+    Scheduler,
+    Store,
+    Task,
+    Workers,
+    job,
+)
 from lulc_xr.jobs.terminal import Commands
 
 app = typer.Typer(
@@ -20,48 +36,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 a check failed, 2 wrong usage or input, 130 stopped by Ctrl-C.",
 )
-
-Store = Annotated[Path, typer.Argument(help="Zarr store of a cube, such as area.zarr.")]
-Task = Annotated[str, typer.Option(help="Name of the class map.")]
-Json = Annotated[Path | None, typer.Option("--json", help="Write all figures into this file.")]
-Labels = Annotated[str, typer.Option(help="Column of the points that holds the labels.")]
-Crs = Annotated[
-    str | None,
-    typer.Option(
-        help="Reference system of x and y in a table, such as EPSG:4326; the cube's by default."
-    ),
-]
-Filter = Annotated[
-    str | None,
-    typer.Option(
-        "--filter",
-        help="Quality filter of LUCAS points: pflugmacher_2019, in_situ, on_the_point, "
-        "parcel_half_hectare, or several with '+'.",
-    ),
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to start on this machine.")]
-Scheduler = Annotated[
-    str | None, typer.Option(help="Address of a running Dask scheduler, tcp://host:8786.")
-]
-RecipeFile = Annotated[Path, typer.Argument(help="A recipe: a .toml or .py file.")]
-BuiltStore = Annotated[
-    Path | None, typer.Option("--store", help="The store.  [dim]default: as the recipe says[/]")
-]
-Raw = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the raw files of a .py recipe.  [dim]default: raw beside it[/]"),
-]
-RecipeYears = Annotated[
-    str | None, typer.Option(help="Years instead of the recipe's, with commas.")
-]
-Catalogue = Annotated[
-    str | None, typer.Option(help="Catalogue instead of the recipe's: a URL or a path.")
-]
-
-
-def _job(module: str) -> Any:
-    # By name: PyTorch loads only for the commands that need it.
-    return importlib.import_module(f"lulc_xr.jobs.{module}")
 
 
 def _years(text: str) -> str | list[int]:
@@ -118,7 +92,7 @@ def demo(
 
     Example: [cyan]lulc-xr demo[/]
     """
-    _job("demo").run_demo(recipe=recipe, raw=raw, store=store, out=out, seeds=seeds)
+    job("demo").run_demo(recipe=recipe, raw=raw, store=store, out=out, seeds=seeds)
 
 
 @app.command()
@@ -137,7 +111,7 @@ def plan(
 
     Example: [cyan]lulc-xr plan zarr_stores/europe.toml[/]
     """
-    _job("building").show_cost(
+    job("building").show_cost(
         recipe, store=store, raw=raw, years=years, catalogue=catalogue, json_path=json
     )
 
@@ -164,7 +138,7 @@ def build(
 
     Example: [cyan]lulc-xr build zarr_stores/landscape.toml[/]
     """
-    if not _job("building").build_recipe(
+    if not job("building").build_recipe(
         recipe, store=store, raw=raw, years=years, catalogue=catalogue, workers=workers,
         scheduler=scheduler, restart=restart,
     ):  # fmt: skip
@@ -177,7 +151,7 @@ def info(store: Store) -> None:
 
     Example: [cyan]lulc-xr info zarr_stores/flanders.zarr[/]
     """
-    _job("contents").show_store(store)
+    job("contents").show_store(store)
 
 
 @app.command()
@@ -239,55 +213,14 @@ def sample(
     Example: [cyan]lulc-xr sample area.zarr EU_2018.csv --labels lc1 --out samples.zarr[/]
     """
     dates = {"freq": freq, "start_month": start_month, "raw_dates": raw_dates}
-    _job("sampling").sample_store(
+    job("sampling").sample_store(
         store, points, out, labels=labels, legend=legend, crs=crs, quality=filter_,
         years=_years(years) if years else year, patch=patch, overwrite=overwrite,
         tolerance=int(tolerance) if tolerance.isdigit() else tolerance, **dates,
     )  # fmt: skip
 
 
-@app.command()
-def train(
-    samples: Annotated[Path, typer.Argument(help="Store of samples, from 'lulc-xr sample'.")],
-    *,
-    out: Annotated[Path, typer.Option(help="Folder of the model.")],
-    network: Annotated[str, typer.Option(help="Network; 'lulc-xr networks' lists them.")] = (
-        "tempcnn"
-    ),
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the samples.  [dim]default: suits few[/]")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Samples of a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, other random numbers.")] = 0,
-    allow_missing: Annotated[
-        bool,
-        typer.Option("--allow-missing", help="Train although a class of the legend has no sample."),
-    ] = False,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="Folder for a checkpoint per epoch; a second call goes on from it."),
-    ] = None,
-    log_folder: Annotated[Path | None, typer.Option(help="Folder for the losses.")] = None,
-    logger: Annotated[str, typer.Option(help="How they are written: csv or tensorboard.")] = "csv",
-    device: Annotated[
-        str | None,
-        typer.Option(help="cpu, cuda or auto.  [dim]default: LULC_XR_DEVICE, else cpu[/]"),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model.")] = False,
-) -> None:
-    """Train a network on samples and save it as a folder.
-
-    Example: [cyan]lulc-xr train samples.zarr --out models/first[/]
-    """
-    settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    given: dict[str, Any] = {name: v for name, v in settings.items() if v is not None}
-    given |= {"allow_missing_classes": allow_missing, "seed": seed}
-    given |= {"logger": logger, "device": device}
-    given["log_folder"] = None if log_folder is None else str(log_folder)
-    _job("learning").train_samples(
-        samples, out, network=network, overwrite=overwrite, settings=given, checkpoint=checkpoint
-    )
+app.command()(learning_commands.train)
 
 
 @app.command()
@@ -322,7 +255,7 @@ def classify(
 
     Example: [cyan]lulc-xr classify area.zarr --model models/first --workers 2[/]
     """
-    _job("mapping").classify_store(
+    job("mapping").classify_store(
         store, model, outputs=outputs, years=years, precision=precision, workers=workers,
         scheduler=scheduler, overwrite=overwrite,
     )  # fmt: skip
@@ -356,7 +289,7 @@ def evaluate(
 
     Example: [cyan]lulc-xr evaluate area.zarr --reference test_points.gpkg --labels class[/]
     """
-    _job("judging").evaluate_store(
+    job("judging").evaluate_store(
         store,
         reference,
         mask=mask,
@@ -375,49 +308,12 @@ def verify(store: Store) -> None:
 
     Example: [cyan]lulc-xr verify area.zarr[/]
     """
-    if not _job("judging").verify_store(store):
+    if not job("judging").verify_store(store):
         raise typer.Exit(1)
 
 
-@app.command()
-def experiment(
-    file: Annotated[Path, typer.Argument(help="An experiment: a .toml file.")],
-    *,
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="Folder of runs, table, report.  [dim]default: as the file says[/]"),
-    ] = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=0, help="Do at most so many runs; 0: only say what it costs."),
-    ] = None,
-    redo: Annotated[
-        bool,
-        typer.Option("--redo", help="Discard finished runs that the file no longer has."),
-    ] = False,
-) -> None:
-    """Compare methods over folds, budgets of labels and seeds; one table and a report.
-
-    If it is stopped, run the same command again: it does only what is missing. Exit code 1: some
-    runs failed; the report lists them and the next run tries them again.
-
-    Example: [cyan]lulc-xr experiment few_labels.toml --workers 4[/]
-    """
-    if not _job("experimenting").experiment_file(
-        file, folder=folder, workers=workers, scheduler=scheduler, redo=redo, limit=limit
-    ):
-        raise typer.Exit(1)
-
-
-@app.command()
-def networks() -> None:
-    """List the networks that can be trained, those of other installed packages too.
-
-    Example: [cyan]lulc-xr networks[/]
-    """
-    _job("learning").show_networks()
+app.command()(learning_commands.experiment)
+app.command()(learning_commands.networks)
 
 
 def main() -> None:

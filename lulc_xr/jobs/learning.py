@@ -8,15 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 from rich.table import Table
 
 from lulc_xr.core.errors import ModelError
+from lulc_xr.cube.store import open_cube
 from lulc_xr.jobs.terminal import console
+from lulc_xr.jobs.toml_tables import read_tables
+from lulc_xr.models.classifier import load_classifier
+from lulc_xr.models.folder import read_folder
+from lulc_xr.models.pretrained import FORMAT, load_pretrained
 from lulc_xr.models.registry import list_networks, load_network
 from lulc_xr.samples.loader_members import rank_of_many
 from lulc_xr.samples.store import open_samples
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.fit import fit
+from lulc_xr.training.methods import Method, method_from_dict
+from lulc_xr.training.warm_start import Init
 
 
 def train_samples(
@@ -26,6 +34,9 @@ def train_samples(
     network: str,
     overwrite: bool,
     settings: Mapping[str, Any],
+    file: Path | None = None,
+    unlabelled: Path | None = None,
+    init: Path | None = None,
     checkpoint: Path | None = None,
 ) -> None:
     """Train a network on a store of samples and save the classifier.
@@ -39,16 +50,30 @@ def train_samples(
     overwrite : bool
         Replace a model that is there.
     settings : mapping
-        Settings of :class:`lulc_xr.TrainConfig` other than its defaults.
+        Settings of :class:`lulc_xr.TrainConfig` other than its defaults and those of `file`.
+    file : Path, optional
+        TOML file of such settings, with a table `method` if it is not supervised.
+    unlabelled : Path, optional
+        Store of a cube or of samples, for the method.
+    init : Path, optional
+        Folder of a classifier or of a pre-trained network to begin with.
     checkpoint : Path, optional
         Folder for a checkpoint after every epoch.
     """
     if out.exists() and not overwrite:
         raise ModelError(f"{str(out)!r} exists already; pass --overwrite to replace it.")
-    config = TrainConfig(progress=True, **settings)
+    config, method = read_settings(file, settings)
     learnt = open_samples(samples)
     begun = time.perf_counter()
-    classifier = fit(learnt, network, config=config, checkpoint=checkpoint)
+    classifier = fit(
+        learnt,
+        network,
+        config=config,
+        method=method,
+        unlabelled=None if unlabelled is None else _open_unlabelled(unlabelled),
+        init=None if init is None else _load_init(init),
+        checkpoint=checkpoint,
+    )
     rank, _ = rank_of_many()
     if rank:
         # All have the same classifier; the first one saves it.
@@ -62,6 +87,36 @@ def train_samples(
         f"{time.perf_counter() - begun:.0f} s ({said})\n"
         f"model {classifier.content_hash[:12]} in [bold]{out}[/]"
     )
+
+
+def read_settings(
+    file: Path | None, settings: Mapping[str, Any]
+) -> tuple[TrainConfig, Method | None]:
+    """Settings of a training and its method, from a TOML file and what is given beside it.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, or a setting is unknown or out of range.
+    """
+    table = {} if file is None else read_tables(file, error=ModelError)
+    method = table.pop("method", None)
+    config = TrainConfig.from_dict({"progress": True, **table, **settings})
+    return config, None if method is None else method_from_dict(method)
+
+
+def _open_unlabelled(path: Path) -> xr.Dataset:
+    """A cube, or samples: which of the two the store holds shows in its dimensions."""
+    found = xr.open_zarr(path, consolidated=False)
+    return open_samples(path) if "sample" in found.sizes else open_cube(path)
+
+
+def _load_init(path: Path) -> Init:
+    """A classifier, or a pre-trained network, as its folder says."""
+    document, _ = read_folder(path)
+    if document.get("format") == FORMAT:
+        return load_pretrained(path)
+    return load_classifier(path)
 
 
 def show_networks() -> None:

@@ -27,7 +27,7 @@ AUTOENCODER = "patch_autoencoder"
 PRETEXT = {"pretext": 1}
 """Classes of a network while it is pre-trained: a head that nothing asks."""
 
-_FORMAT = "lulc_xr pretrained network"
+FORMAT = "lulc_xr pretrained network"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +167,7 @@ class Pretrained:
 
     def _document(self) -> dict[str, Any]:
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "content_hash": self.content_hash,
             **self._identity(),
@@ -186,9 +186,9 @@ def load_pretrained(path: str | os.PathLike[str]) -> Pretrained:
     """
     folder = Path(path).expanduser().absolute()
     document, weights = read_folder(folder)
-    if document.get("format") != _FORMAT:
+    if document.get("format") != FORMAT:
         raise ModelError(
-            f"{folder} holds {document.get('format')!r}; expected {_FORMAT!r}. "
+            f"{folder} holds {document.get('format')!r}; expected {FORMAT!r}. "
             "A classifier is loaded with lulc_xr.load_classifier; fit(..., init=) takes both."
         )
     try:
