@@ -35,6 +35,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "cbn climate": _CBN | {"context": CLIMATE},
     "embedding": _CBN | {"conditioning": "embedding"},
     "cbn land use": _CBN | {"tasks": _TASKS},
+    "cbn a little land use": _CBN
+    | {"tasks": _TASKS, "task_weights": {"land_cover": 1.0, "land_use": 0.2}},
     # Members that take the climate in two ways err in other places.
     "ensemble": _CBN | {"conditioning": ("cbn", "embedding"), "members": MEMBERS},
     # Values are logarithms and ratios: noise is what changes them without changing a class.
