@@ -189,7 +189,8 @@ def corsica():
         point_id=first.index, year=np.full(len(first), 2022), x=places.x, y=places.y,
         context=context,
     )  # fmt: skip
-    return {"corsica": samples}
+    seen = samples["reflectance"].notnull().any(["time", "band"])
+    return {"corsica": samples.isel(sample=seen.values)}
 
 
 def forest():
