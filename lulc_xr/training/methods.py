@@ -22,7 +22,8 @@ class MeanTeacher:
     Parameters
     ----------
     weight : float
-        Weight of the consistency beside the loss of the labels; 0: supervised training.
+        Weight of the consistency beside the loss of the labels; 0: supervised training. On blocks
+        set apart for it 10 lost against supervised training, 1 and 3 did not.
     decay : float or None
         Of the moving average, 0 to below 1. None: it reaches back over the share of the steps
         that `average_weights` of the training says.
@@ -39,7 +40,7 @@ class MeanTeacher:
     https://arxiv.org/abs/1703.01780
     """
 
-    weight: float = 10.0
+    weight: float = 3.0
     decay: float | None = None
     ramp: float = 0.3
     ratio: int = 2
