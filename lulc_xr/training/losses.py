@@ -35,7 +35,8 @@ def class_loss(
     labels : Tensor
         (batch[, y, x]) int64 positions in the legend, -1 without label.
     weight : Tensor, optional
-        (class,) weight of each class.
+        (class,) weight of a pixel by its class. What smoothing spreads over the other classes is
+        not weighed by them: else a rare class, of a large weight, would draw all pixels to it.
     gamma : float
         Exponent of the focal factor ``(1 - p) ** gamma`` of a label of probability p; 0: cross
         entropy.
@@ -60,11 +61,12 @@ def class_loss(
     loss = functional.cross_entropy(
         logits,
         labels,
-        weight=None if weight is None else weight.to(logits.device),
         ignore_index=NO_LABEL,
         label_smoothing=smoothing,
         reduction="none",
     )
+    if weight is not None:
+        loss = loss * weight.to(logits.device)[labels.clamp_min(0)]
     if gamma:
         known = labels.clamp_min(0)[:, None]
         probability = logits.log_softmax(1).gather(1, known)[:, 0].exp()

@@ -42,6 +42,17 @@ def test_focal_of_gamma_0_is_cross_entropy(given_, smoothing):
     assert torch.equal(class_loss(logits, labels, gamma=0.0, smoothing=smoothing), expected)
 
 
+@given(patches(), st.floats(0, 0.9), st.floats(0, 2), st.integers(0, 1000))
+def test_class_weights_weigh_pixels_by_their_own_class_alone(given_, smoothing, gamma, seed):
+    # Not what smoothing gives to the other classes, as PyTorch's own weights do.
+    logits, labels = given_
+    weight = torch.tensor(np.random.default_rng(seed).exponential(5, logits.shape[1])).float()
+    plain = class_loss(logits, labels, gamma=gamma, smoothing=smoothing)
+    weighed = class_loss(logits, labels, gamma=gamma, smoothing=smoothing, weight=weight)
+    expected = torch.where(labels >= 0, weight[labels.clamp_min(0)] * plain, 0.0)
+    torch.testing.assert_close(weighed, expected)
+
+
 @given(patches(), st.floats(0.1, 5))
 def test_focal_never_exceeds_cross_entropy_and_keeps_its_order(given_, gamma):
     logits, labels = given_
