@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,16 @@ from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.dates import Dates, Fill
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import Predictor
+from lulc_xr.core.segmentation import Method
 from lulc_xr.cube.composite import Weights, composite
 from lulc_xr.cube.shards import WriteReport
 from lulc_xr.cube.store import write_cube
 from lulc_xr.cube.write import write_variables
 from lulc_xr.plotting import plot_overview
 from lulc_xr.prediction.classify import classify
+from lulc_xr.prediction.objects import How, aggregate
+from lulc_xr.prediction.segments import segment
+from lulc_xr.prediction.smoothing import smooth
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.plan import Tolerance, Years
 
@@ -115,6 +119,37 @@ class LulcAccessor:
         """Write these maps into a cube's store. See :func:`lulc_xr.write_variables`."""
         return write_variables(
             self._cube, store, resume=resume, overwrite=overwrite, progress=progress
+        )
+
+    def segment(
+        self,
+        *,
+        method: Method = "felzenszwalb",
+        size: int = 20,
+        tile: int = 256,
+        bands: Sequence[str] | None = None,
+        years: Sequence[int] | None = None,
+    ) -> xr.DataArray:
+        """Segments of this cube, lazily. See :func:`lulc_xr.segment`."""
+        return segment(self._cube, method=method, size=size, tile=tile, bands=bands, years=years)
+
+    def aggregate(
+        self, segments: xr.DataArray, *, how: How = "mean", tasks: Sequence[str] | None = None
+    ) -> xr.Dataset:
+        """These maps with one class for each segment, lazily. See :func:`lulc_xr.aggregate`."""
+        return aggregate(self._cube, segments, how=how, tasks=tasks)
+
+    def smooth(
+        self,
+        *,
+        window: int = 9,
+        smoothness: float | Mapping[str, float] = 20.0,
+        fraction: float = 0.5,
+        tasks: Sequence[str] | None = None,
+    ) -> xr.Dataset:
+        """These maps with smoothed probabilities, lazily. See :func:`lulc_xr.smooth`."""
+        return smooth(
+            self._cube, window=window, smoothness=smoothness, fraction=fraction, tasks=tasks
         )
 
     def accuracy(

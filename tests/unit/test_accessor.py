@@ -33,7 +33,16 @@ def test_every_public_name_is_there():
 
 
 @pytest.mark.parametrize(
-    "name", ["classify", "composite", "extract_samples", "write_cube", "write_variables"]
+    "name",
+    [
+        "aggregate",
+        "classify",
+        "composite",
+        "extract_samples",
+        "smooth",
+        "write_cube",
+        "write_variables",
+    ],
 )
 def test_methods_have_the_signature_of_their_functions(name):
     _, *function = inspect.signature(getattr(lx, name)).parameters.values()
@@ -49,6 +58,15 @@ def test_methods_do_what_the_functions_do(cube, tmp_path):
     assert maps["land_cover"].data.name == lx.classify(opened, Ratio())["land_cover"].data.name
     assert maps.lulc.write_variables(store, progress=False).written == 12
     xr.testing.assert_identical(cube.lulc.composite("2MS"), lx.composite(cube, "2MS"))
+
+
+def test_objects_of_a_map_come_from_the_same_face(cube):
+    bands = [str(band) for band in cube["band"].values]
+    segments = cube.lulc.segment(size=5, tile=16, bands=bands)
+    xr.testing.assert_identical(segments, lx.segment(cube, size=5, tile=16, bands=bands))
+    maps = cube.lulc.classify(Ratio(), outputs=("land_cover", "probability"))
+    xr.testing.assert_identical(maps.lulc.aggregate(segments), lx.aggregate(maps, segments))
+    xr.testing.assert_identical(maps.lulc.smooth(window=3), lx.smooth(maps, window=3))
 
 
 def test_a_path_is_loaded(cube, tmp_path):
