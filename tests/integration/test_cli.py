@@ -147,10 +147,15 @@ def test_demo_makes_all_it_names(tmp_path):
         assert judged["overall"] > most / judged["total"]
     assert (out / "flanders.png").read_bytes().startswith(b"\x89PNG")
     assert lulc_xr("verify", store).returncode == 0
-    # A trained model agrees with itself in bfloat16; one that did not would be refused.
+    # In bfloat16 a model of 231 pixels agrees with itself at about 99.9 %: made, or refused.
+    before = cube["land_cover"].values
     faster = ("--precision", "bfloat16", "--overwrite")
     done = lulc_xr("classify", store, "--model", out / "model", *faster)
-    assert done.returncode == 0, done.stderr
+    if done.returncode:
+        assert "bfloat16 is refused for this model" in done.stderr
+        assert "Use --precision float32" in done.stderr
+    assert lulc_xr("verify", store).returncode == 0
+    assert (open_cube(store)["land_cover"].values == before).mean() > 0.99
     # Run again it replaces its own store, and no other.
     shutil.rmtree(store)
     write_cube(landscape(), store)
