@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lulc_xr.core.errors import ExperimentError, name_unknown
+from lulc_xr.models.conditioning import CONDITIONINGS
 from lulc_xr.samples.folds import METHODS
-from lulc_xr.training.config import CONDITIONINGS, TrainConfig
+from lulc_xr.training.config import TrainConfig
 
 ALL = "all"
 """The budget that takes every label."""

@@ -14,7 +14,7 @@ from lulc_xr.models.allocation import keep_freed_memory
 from lulc_xr.models.spatial import Form
 
 DEVICE_VARIABLE = "LULC_XR_DEVICE"
-DEVICES = ("cpu", "cuda")
+DEVICES = ("cpu", "cuda", "auto")
 GPU_BATCH = 65_536
 _SMALLEST_BATCH = 64
 
@@ -39,7 +39,9 @@ def one_thread() -> Iterator[None]:
 
 
 def choose_device(device: str | None) -> str:
-    """The device asked for, by argument or else by the environment variable LULC_XR_DEVICE.
+    """``"cpu"`` or ``"cuda"``: asked for by argument, else by the environment, else the CPU.
+
+    ``"auto"`` takes a GPU where there is one. The environment variable is LULC_XR_DEVICE.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def choose_device(device: str | None) -> str:
     chosen = device or os.environ.get(DEVICE_VARIABLE) or "cpu"
     if chosen not in DEVICES:
         raise ModelError(name_unknown("device", chosen, DEVICES))
+    if chosen == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
     if chosen == "cuda" and not torch.cuda.is_available():
         raise ModelError(
             "device 'cuda' was asked for, but PyTorch sees no CUDA device here. "

@@ -9,16 +9,16 @@ from typing import Any, Literal
 
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import Precision, check_precision
+from lulc_xr.models.conditioning import CONDITIONINGS
+from lulc_xr.models.execution import DEVICES
 from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.loss_config import ClassWeights, LossConfig, check_class_weights
 from lulc_xr.training.tasks import TaskRule, check_task_weights
 
 Conditioning = Literal["none", "embedding", "cbn", "mcbn"]
-CONDITIONINGS: tuple[Conditioning, ...] = ("none", "embedding", "cbn", "mcbn")
 
 _EPOCHS, _STEPS = 20, 140
 _LOGGERS = ("csv", "tensorboard")
-_DEVICES = ("cpu", "cuda", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class TrainConfig:
         _check_range("seed", self.seed, low=0, high=2**32 - 1)
         self._check_loss()
         check_precision(self.precision)
-        for name, known in (("logger", _LOGGERS), ("device", (*_DEVICES, None))):
+        for name, known in (("logger", _LOGGERS), ("device", (*DEVICES, None))):
             if getattr(self, name) not in known:
                 raise ModelError(name_unknown(name, getattr(self, name), map(str, known)))
         if self.patience is not None:

@@ -10,11 +10,8 @@ import torch
 from torch import distributed, nn
 
 from lulc_xr.core.errors import ModelError, name_unknown
+from lulc_xr.models.execution import DEVICE_VARIABLE, DEVICES
 from lulc_xr.samples.loader_members import rank_of_many
-
-DEVICES = ("cpu", "cuda", "auto")
-DEVICE_VARIABLE = "LULC_XR_DEVICE"
-"""Environment variable that chooses the device where the settings leave it open."""
 
 
 def choose_device(device: str | None) -> str:

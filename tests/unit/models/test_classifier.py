@@ -191,6 +191,13 @@ def test_cuda_that_is_not_there_is_refused(monkeypatch):
         make_classifier()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_auto_is_the_processor_where_there_is_no_cuda(monkeypatch):
+    # Training takes it from the same variable, and then makes the classifier.
+    monkeypatch.setenv("LULC_XR_DEVICE", "auto")
+    assert make_classifier().device == "cpu"
+
+
 @pytest.mark.gpu
 def test_cuda_gives_what_the_processor_gives():
     block = make_block(300, 300)
