@@ -23,6 +23,12 @@ class Inputs(NamedTuple):
     context: Tensor | None
 
 
+def scale_series(series: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Reflectance (batch, time, band[, y, x]) as networks see it, NaN where missing."""
+    around = (1,) * (series.ndim - 3)
+    return (series - mean.view(-1, *around)) / std.view(-1, *around)
+
+
 def call(network: nn.Module, given: Inputs) -> dict[str, Tensor]:
     """Logits of every task, (batch, class[, y, x])."""
     context = () if given.context is None else (given.context,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,9 +17,17 @@ from lulc_xr.samples.loader_members import rank_of_many
 from lulc_xr.training.augmentation import Augmentation
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.faults import explain_fault
-from lulc_xr.training.inputs import Inputs, call, change_inputs, mix_inputs, turn_labels
+from lulc_xr.training.inputs import (
+    Inputs,
+    call,
+    change_inputs,
+    mix_inputs,
+    scale_series,
+    turn_labels,
+)
 from lulc_xr.training.losses import regression_losses, sample_losses, total_variation
 from lulc_xr.training.regressions import TargetScaling
+from lulc_xr.training.schedule import with_schedule
 from lulc_xr.training.tasks import TaskWeights, mean_over_labelled
 
 _RISE = 0.2  # part of the steps in which the learning rate rises
@@ -183,28 +190,15 @@ class Learner(lightning.LightningModule):
         if learned := list(self.task_weights.parameters()):
             groups.append({"params": learned, "lr": _UNCERTAINTY_RATE * rate, "weight_decay": 0.0})
         optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    def _rate(self, step: int) -> float:
-        """Share of the learning rate at a step: a linear rise, then half a cosine down to 0."""
-        rise = max(1.0, _RISE * self.steps)
-        if step < rise:
-            return (step + 1) / (rise + 1)
-        progress = (step - rise) / max(1.0, self.steps - rise)
-        return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+        return with_schedule(optimizer, steps=self.steps, rise=_RISE)
 
     def inputs(self, batch: Batch) -> Inputs:
         """What the network sees of a batch: scaled, 0 where missing, mask if it knows gaps."""
         series = batch["series"]
-        around = [1] * (series.ndim - 3)
         if self._spatial and not self._gaps:
             # As in prediction, where the engine puts 0 for pixels that were never clear.
             series = series.nan_to_num(0.0)
-        series = (series - self.mean.view(-1, *around)) / self.std.view(-1, *around)
+        series = scale_series(series, self.mean, self.std)
         mask = batch["mask"] if self._gaps else None
         return Inputs(series.nan_to_num(0.0), batch["days"], mask, batch["context"])
 

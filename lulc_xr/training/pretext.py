@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -15,8 +14,10 @@ from lulc_xr.models.patch_autoencoder import PatchAutoencoder
 from lulc_xr.models.registry import is_spatial, needs_fixed_dates
 from lulc_xr.samples.loader import Batch
 from lulc_xr.training.hiding import draw_hidden, hide
+from lulc_xr.training.inputs import scale_series
 from lulc_xr.training.pretrain_config import Objective, PretrainConfig
 from lulc_xr.training.reconstruct import SeriesDecoder, masked_loss
+from lulc_xr.training.schedule import with_schedule
 from lulc_xr.training.structural_similarity import reconstruction_loss
 
 _RISE = 0.1  # part of the steps in which the learning rate rises
@@ -118,24 +119,7 @@ class PretextLearner(lightning.LightningModule):
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    def _rate(self, step: int) -> float:
-        rise = max(1.0, _RISE * self.steps)
-        if step < rise:
-            return (step + 1) / (rise + 1)
-        progress = (step - rise) / max(1.0, self.steps - rise)
-        return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
-
-
-def scale_series(series: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Reflectance (batch, time, band[, y, x]) as networks see it, NaN where missing."""
-    around = (1,) * (series.ndim - 3)
-    return (series - mean.view(-1, *around)) / std.view(-1, *around)
+        return with_schedule(optimizer, steps=self.steps, rise=_RISE)
 
 
 def network_series(
