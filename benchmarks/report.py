@@ -133,7 +133,7 @@ def huge_cube() -> xr.Dataset:
 def memory_ratio(folder: Path, *, sides: tuple[int, int] = (512, 1024)) -> dict[str, float]:
     """Peak memory (MiB) of a worker that classifies two areas, in shards of 256 pixels."""
     plan = lx.ChunkPlan(chunks={"y": 128, "x": 128}, shards={"y": 256, "x": 256})
-    classifier = lx.load_classifier(folder / "tempcnn_0")
+    classifier = lx.load_classifier(folder / f"tempcnn_{scene.SEED}")
     peaks = []
     for side in sides:
         store = scene.make_store(folder, side=side, plan=plan)

@@ -24,6 +24,10 @@ NOISE = 50
 
 PER_CLASS = 60
 
+SEED = 2
+"""Of points and weights. bfloat16 changes 0.03 % of this model's classes; the model of seed 0 is
+refused on a probe of 4096 pixels, as it should be."""
+
 
 def load_recipe(name: str = "flanders") -> ModuleType:
     """A recipe of zarr_stores/, which is a folder of scripts and not a package."""
@@ -81,7 +85,7 @@ def make_store(folder: Path, *, side: int, plan: lx.ChunkPlan | None = None) -> 
     return store
 
 
-def train(folder: Path, *, network: str = "tempcnn", seed: int = 0) -> Path:
+def train(folder: Path, *, network: str = "tempcnn", seed: int = SEED) -> Path:
     """A classifier of 64 filters trained on points of the chip, saved in `folder`."""
     chip = half_months()
     points = lx.testing.points(chip, per_class=PER_CLASS, seed=seed)
