@@ -201,7 +201,11 @@ class Predictor(Protocol):
 
     Optional attributes the engine looks for: ``content_hash`` (str, identity of the model),
     ``reference()`` (a :class:`PredictorReference`), ``with_precision(precision)``
-    (the same model in another arithmetic).
+    (the same model in another arithmetic), ``each_member(pixels, days, context)`` (what each of
+    several members says of a block: an iterator of task to (class, y, x), whose mean is what
+    ``predict_block`` gives), ``attachments`` (:class:`lulc_xr.core.attachments.Attachments`:
+    conformal sets and area of applicability; a calibration is already done to what it gives).
+    Regions that attachments tell apart come in `context`, as positions among their names.
     """
 
     @property

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.errors import LulcError, ModelError
 from lulc_xr.core.model import (
     ModelSpec,
@@ -24,12 +25,14 @@ from lulc_xr.core.model import (
     check_precision,
     fixed_number_of_dates,
 )
+from lulc_xr.models.attached import Attached, calibrate_block
 from lulc_xr.models.card import draw_card
 from lulc_xr.models.execution import GPU_BATCH, choose_device, one_thread, run_form
 from lulc_xr.models.folder import (
     FORMAT_VERSION,
     cache_folder,
     hash_content,
+    read_arrays,
     read_folder,
     write_folder,
 )
@@ -41,7 +44,7 @@ from lulc_xr.models.spatial import Form
 from lulc_xr.models.weights import check_network, count_weights, put_weights, sizes_of
 
 
-class Classifier:
+class Classifier(Attached):
     """A trained network, ready to use; it does not change any more.
 
     Parameters
@@ -59,6 +62,8 @@ class Classifier:
     device : str, optional
         ``"cpu"`` or ``"cuda"``. By default the environment variable ``LULC_XR_DEVICE``, else
         ``"cpu"``.
+    attachments : Attachments, optional
+        Calibration, conformal sets, area of applicability.
 
     Raises
     ------
@@ -75,6 +80,7 @@ class Classifier:
         provenance: Mapping[str, Any] | None = None,
         precision: Precision = "float32",
         device: str | None = None,
+        attachments: Attachments | None = None,
     ) -> None:
         check_network(network, name=name, spec=spec)
         self.spec = spec
@@ -86,6 +92,7 @@ class Classifier:
         self._forms: dict[Precision, Form] = {}
         self._building = threading.Lock()
         self._folder: Path | None = None
+        self.attachments = attachments or Attachments()
         self.content_hash: str = hash_content(self._identity(), self._network.state_dict())
 
     @property
@@ -118,7 +125,8 @@ class Classifier:
         days : ndarray of int32
             Day of the mapped year (0-based) of each date, shape (time,).
         context : mapping or None
-            Context variables of the specification by name, raw, each of shape (y, x).
+            Context variables of the specification by name, raw, each of shape (y, x); and, for a
+            calibration by region, the positions of the regions under the name of their variable.
 
         Returns
         -------
@@ -135,7 +143,12 @@ class Classifier:
         with one_thread(), torch.inference_mode():
             given = run_form(self._form(), series, when, seen, around)
         shape = pixels.shape[2:]
-        by_task = {t: p.cpu().numpy().reshape(len(p), *shape) for t, p in given.items()}
+        by_task = {
+            t: calibrate_block(
+                p.cpu().numpy().reshape(len(p), *shape), self.calibration, task=t, context=context
+            )
+            for t, p in given.items()
+        }
         return by_task if len(by_task) > 1 else next(iter(by_task.values()))
 
     def predict(self, samples: xr.Dataset) -> xr.Dataset:
@@ -184,7 +197,13 @@ class Classifier:
             If another model, or something that is no model, is at `path`.
         """
         folder = Path(path).expanduser().absolute()
-        write_folder(folder, self._document(), self._network.state_dict(), overwrite=overwrite)
+        write_folder(
+            folder,
+            self._document(),
+            self._network.state_dict(),
+            arrays=self.attachments.arrays(),
+            overwrite=overwrite,
+        )
         self._folder = folder
         return folder
 
@@ -219,8 +238,15 @@ class Classifier:
         return {
             "spec": self.spec.to_dict(),
             "network": {"name": self.network_name, "sizes": self.sizes},
-            "calibration": None,
+            **self.attachments.to_dict(),
         }
+
+    def _with_attachments(self, attachments: Attachments) -> Classifier:
+        # Weights are shared, and so are the forms that were built of them.
+        other = self.with_precision(self.precision)
+        other.attachments, other._folder = attachments, None
+        other.content_hash = hash_content(other._identity(), other._network.state_dict())
+        return other
 
     def _document(self) -> dict[str, Any]:
         properties = describe_model(
@@ -345,7 +371,12 @@ def load_classifier(path: str | os.PathLike[str], *, device: str | None = None) 
         network = make_network(name, **built, **sizes)
     put_weights(network, weights, origin=str(folder))
     loaded = Classifier(
-        network, name=name, spec=spec, provenance=document["provenance"], device=device
+        network,
+        name=name,
+        spec=spec,
+        provenance=document["provenance"],
+        device=device,
+        attachments=Attachments.from_dict(document, read_arrays(folder)),
     )
     loaded._folder = folder
     return loaded

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.errors import ModelError
 from lulc_xr.core.model import (
     ModelSpec,
@@ -24,8 +25,9 @@ from lulc_xr.core.model import (
     Probabilities,
     check_precision,
 )
+from lulc_xr.models.attached import Attached, calibrate_block
 from lulc_xr.models.classifier import Classifier, load_classifier
-from lulc_xr.models.folder import cache_folder
+from lulc_xr.models.folder import cache_folder, read_arrays, without_provenance, write_arrays
 from lulc_xr.models.sample_predictions import predict_samples
 
 DOCUMENT = "ensemble.json"
@@ -34,7 +36,7 @@ DOCUMENT = "ensemble.json"
 _VERSION = 1
 
 
-class Ensemble:
+class Ensemble(Attached):
     """Several classifiers that predict together: the mean of their probabilities.
 
     Networks that were trained from other random weights, or on other parts of the samples, err in
@@ -46,6 +48,9 @@ class Ensemble:
     members : sequence of Classifier
         At least one. They see the same bands and dates and have the same legends; networks,
         sizes, context and halo may differ.
+    attachments : Attachments, optional
+        Calibration, which is done to what every member says before the mean is taken; conformal
+        sets of the mean; area of applicability.
 
     Raises
     ------
@@ -70,13 +75,17 @@ class Ensemble:
     ('member', 'sample', 'class')
     """
 
-    def __init__(self, members: Sequence[Classifier]) -> None:
+    def __init__(
+        self, members: Sequence[Classifier], *, attachments: Attachments | None = None
+    ) -> None:
         self.members = tuple(members)
+        self.attachments = attachments or Attachments()
         self.spec = _common_spec(self.members)
         self.precision: Precision = self.members[0].precision
         # The mean does not depend on the order, but for its last bit; nor does the identity.
         hashes = sorted(member.content_hash for member in self.members)
-        self.content_hash = hashlib.sha256(json.dumps(["ensemble", hashes]).encode()).hexdigest()
+        described = ["ensemble", hashes, *_identity(self.attachments)]
+        self.content_hash = hashlib.sha256(json.dumps(described).encode()).hexdigest()
         self._folder: Path | None = None
 
     def __len__(self) -> int:
@@ -102,12 +111,25 @@ class Ensemble:
             Probabilities, shape (class, y, x); a dict if there are several tasks.
         """
         total: dict[str, NDArray[np.float32]] = {}
-        for member in self.members:
-            for task, found in self._of_member(member, pixels, days, context).items():
-                # Member by member: a block of all of them would be as many times as large.
+        # Member by member: a block of all of them would be as many times as large.
+        for given in self.each_member(pixels, days, context):
+            for task, found in given.items():
                 total[task] = total[task] + found if task in total else found
         mean = {task: values / np.float32(len(self.members)) for task, values in total.items()}
         return mean if len(mean) > 1 else next(iter(mean.values()))
+
+    def each_member(
+        self,
+        pixels: NDArray[np.float32],
+        days: NDArray[np.int32],
+        context: Mapping[str, NDArray[np.float32]] | None = None,
+    ) -> Iterator[Mapping[str, NDArray[np.float32]]]:
+        """What each member says of a block, one after the other: task to (class, y, x)."""
+        for member in self.members:
+            yield {
+                task: calibrate_block(found, self.calibration, task=task, context=context)
+                for task, found in self._of_member(member, pixels, days, context).items()
+            }
 
     def predict_block_members(
         self,
@@ -116,7 +138,7 @@ class Ensemble:
         context: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         """What each member says of a block: task to (member, class, y, x)."""
-        given = [self._of_member(member, pixels, days, context) for member in self.members]
+        given = list(self.each_member(pixels, days, context))
         return {task: np.stack([found[task] for found in given]) for task in self.spec.legends}
 
     def predict(self, samples: xr.Dataset) -> xr.Dataset:
@@ -129,7 +151,10 @@ class Ensemble:
 
     def with_precision(self, precision: str) -> Ensemble:
         """The same ensemble in another arithmetic; weights are shared, not copied."""
-        other = Ensemble([member.with_precision(precision) for member in self.members])
+        other = Ensemble(
+            [member.with_precision(precision) for member in self.members],
+            attachments=self.attachments,
+        )
         other.precision, other._folder = check_precision(precision), self._folder
         return other
 
@@ -161,6 +186,8 @@ class Ensemble:
                 _copy_of(member).save(staging / name)
             document = {"format": "lulc_xr ensemble", "format_version": _VERSION}
             document |= {"content_hash": self.content_hash, "members": names}
+            document |= self.attachments.to_dict()
+            write_arrays(staging, self.attachments.arrays())
             (staging / DOCUMENT).write_text(json.dumps(document, indent=2) + "\n")
             if folder.exists():
                 shutil.rmtree(folder)
@@ -188,6 +215,11 @@ class Ensemble:
     def __repr__(self) -> str:
         return f"<{self.network_name}, {self.precision}, {self.content_hash[:12]}>"
 
+    def _with_attachments(self, attachments: Attachments) -> Ensemble:
+        other = Ensemble(self.members, attachments=attachments)
+        other.precision = self.precision
+        return other
+
     def _of_member(
         self,
         member: Classifier,
@@ -195,7 +227,7 @@ class Ensemble:
         days: NDArray[np.int32],
         context: Mapping[str, NDArray[np.float32]] | None,
     ) -> Mapping[str, NDArray[np.float32]]:
-        found = member.predict_block(pixels, days, context if member.spec.context else None)
+        found = member.predict_block(pixels, days, context)
         return found if isinstance(found, Mapping) else {next(iter(self.spec.legends)): found}
 
 
@@ -217,7 +249,8 @@ def load_ensemble(path: str | os.PathLike[str], *, device: str | None = None) ->
     folder = Path(path).expanduser().absolute()
     document = _read(folder)
     loaded = Ensemble(
-        [load_classifier(folder / str(name), device=device) for name in document["members"]]
+        [load_classifier(folder / str(name), device=device) for name in document["members"]],
+        attachments=Attachments.from_dict(document, read_arrays(folder)),
     )
     if loaded.content_hash != document["content_hash"]:
         raise ModelError(
@@ -255,7 +288,14 @@ def _read(folder: Path) -> dict[str, Any]:
     for name in names:
         if Path(name).name != name or name.startswith("."):
             raise ModelError(f"{folder} names a member {name!r} outside of itself; not opened.")
-    return {"members": names, "content_hash": expected}
+    return {**document, "members": names, "content_hash": expected}
+
+
+def _identity(attachments: Attachments) -> list[Any]:
+    """What of the attachments decides the results; nothing, if nothing is attached."""
+    if attachments == Attachments():
+        return []
+    return [without_provenance(part) for part in attachments.to_dict().values()]
 
 
 def _copy_of(member: Classifier) -> Classifier:

@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import safetensors.numpy
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -21,8 +24,12 @@ from lulc_xr.core.errors import ModelError
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 DOCUMENT = "model.json"
+ARRAYS = "arrays.safetensors"
+"""Arrays that belong to a model and are no weights, such as where it was trained; may be absent."""
 IDENTITY = ("spec", "network", "calibration")
 """Parts of the document that, with the weights, decide what is predicted."""
+ATTACHED = ("conformal", "applicability")
+"""Parts that decide what else is said of a prediction, where a model has them."""
 
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib")
 _REFUSAL = (
@@ -48,7 +55,8 @@ def hash_content(document: Document, weights: Mapping[str, Tensor]) -> str:
     str
         64 hexadecimal digits.
     """
-    identity = {key: document[key] for key in IDENTITY}
+    identity = {key: without_provenance(document[key]) for key in IDENTITY}
+    identity |= {key: without_provenance(document[key]) for key in ATTACHED if key in document}
     described = json.dumps([identity, hash_weights(weights)], sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()
 
@@ -64,7 +72,12 @@ def hash_weights(weights: Mapping[str, Tensor]) -> str:
 
 
 def write_folder(
-    path: Path, document: Document, weights: Mapping[str, Tensor], *, overwrite: bool = False
+    path: Path,
+    document: Document,
+    weights: Mapping[str, Tensor],
+    *,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a model folder: the whole folder appears at once, or nothing changes.
 
@@ -76,6 +89,8 @@ def write_folder(
         What goes into ``model.json``.
     weights : mapping of str to Tensor
         What goes into ``model.safetensors``.
+    arrays : mapping of str to ndarray, optional
+        What goes into ``arrays.safetensors``.
     overwrite : bool
         Replace another model at `path`.
 
@@ -97,6 +112,7 @@ def write_folder(
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         (staging / WEIGHTS).write_bytes(safetensors.torch.save(tensors, {"format": "pt"}))
+        write_arrays(staging, arrays or {})
         (staging / DOCUMENT).write_text(text, encoding="utf-8")
         _swap(staging, path)
     except OSError:
@@ -138,6 +154,38 @@ def read_folder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             "where it came, or train the model again."
         )
     return document, weights
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays that are no weights into a folder that is not in use yet; none: no file."""
+    if arrays:
+        plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        (folder / ARRAYS).write_bytes(safetensors.numpy.save(plain))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of a model folder that are no weights, by name; empty if it has none.
+
+    Raises
+    ------
+    ModelError
+        If their file is damaged.
+    """
+    try:
+        return dict(safetensors.numpy.load((path / ARRAYS).read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{path / ARRAYS} is damaged ({error}). Copy the model folder again."
+        ) from error
+
+
+def without_provenance(part: Any) -> Any:
+    """A part of a document without the record of how it came about."""
+    if not isinstance(part, dict):
+        return part
+    return {key: value for key, value in part.items() if key != "provenance"}
 
 
 def cache_folder(content_hash: str) -> Path:
