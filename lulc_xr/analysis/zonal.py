@@ -137,8 +137,8 @@ def _probabilities(maps: xr.Dataset, task: str, legend: Legend) -> xr.DataArray 
             f"'{task}_probability' is of {found.sizes[dim]} classes, the class map of "
             f"{len(legend)}. Give maps of one classification."
         )
-    ordered = found.transpose("year", dim, "y", "x").rename({dim: "class"}).drop_vars("class")
-    return _chunked(ordered).drop_attrs()
+    bare = found.transpose("year", dim, "y", "x").drop_vars(list(found.coords))
+    return _chunked(bare.rename({dim: "class"})).drop_attrs()
 
 
 def _chunked(array: xr.DataArray) -> xr.DataArray:
