@@ -193,8 +193,9 @@ class CalibrationScores:
 
     **Intervals** are of a bootstrap of the blocks (of samples, if there are none), by percentile.
     A distance such as ECE is never negative, so that noise makes it larger, in resamples once
-    more: there the interval is "wide", from the lower end of the basic interval (2 x estimate -
-    upper percentile, at least 0) to the upper percentile. `noise` says which ECE so few samples
+    more; so does it move the parts of the Brier score. There the interval is "wide": it holds
+    the percentiles and their mirror image about the estimate (the basic interval), from 0 on.
+    `noise` says which ECE so few samples
     give on average if every confidence is exact: an ECE near it is no sign of miscalibration,
     and its interval need not reach down to 0. Bins have Wilson's interval (with the effective
     number of weighted samples), or that of the bootstrap if there are blocks.

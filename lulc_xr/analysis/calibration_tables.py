@@ -18,8 +18,10 @@ from lulc_xr.core.reliability import put_into_bins
 
 Values = NDArray[np.float64]
 
-_DISTANCES = ("ECE", "class-wise ECE", "Brier reliability")
-"""Scores that noise only makes larger."""
+_BIASED = (
+    "ECE", "class-wise ECE", "Brier reliability", "Brier resolution", "Brier uncertainty",
+)  # fmt: skip
+"""Scores that few samples move to one side: sums of distances, or of squares."""
 
 
 def tabulate_scores(
@@ -57,10 +59,11 @@ def tabulate_scores(
                 float(end[0])
                 for end in percentile_interval(resamples[score, position][:, None], level=level)
             )
-            distance = score.startswith(_DISTANCES)
-            if distance:
-                low = max(min(2 * float(estimate) - high, float(estimate)), 0.0)
-            row |= {"low": low, "high": high, "interval": "wide" if distance else "percentile"}
+            biased = score.startswith(_BIASED)
+            if biased:
+                mirrored = 2 * float(estimate) - high, 2 * float(estimate) - low
+                low, high = max(min(low, mirrored[0]), 0.0), max(high, mirrored[1])
+            row |= {"low": low, "high": high, "interval": "wide" if biased else "percentile"}
         rows.append(row)
     return pd.DataFrame(rows)
 

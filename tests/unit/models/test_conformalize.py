@@ -44,7 +44,6 @@ def test_a_promise_for_all_is_none_for_each_class_unless_asked():
     assert plain.loc[("class", "water", ""), "high"] < 0.9
     for name in LEGEND.names:
         assert own.loc[("class", name, ""), "coverage"] == pytest.approx(0.9, abs=0.04)
-    assert own.loc[("all", "", ""), "set_size"] > plain.loc[("all", "", ""), "set_size"]
 
 
 def test_a_promise_for_each_region():
