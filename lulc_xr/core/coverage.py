@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, norm
+from scipy.special import betaincinv, ndtri
 
 from lulc_xr.core.errors import SampleError, name_unknown
 
@@ -55,15 +55,15 @@ def proportion_interval(
     k, n = np.asarray(hits, np.float64), np.asarray(number, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         if interval == "wilson":
-            z = norm.ppf((1 + level) / 2)
+            z = ndtri((1 + level) / 2)
             p = k / n
             middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
             half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
             low, high = np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
         else:
             tail = (1 - level) / 2
-            low = np.where(k == 0, 0.0, beta.ppf(tail, k, n - k + 1))
-            high = np.where(k == n, 1.0, beta.ppf(1 - tail, k + 1, n - k))
+            low = np.where(k == 0, 0.0, betaincinv(k, n - k + 1, tail))
+            high = np.where(k == n, 1.0, betaincinv(k + 1, n - k, 1 - tail))
     nothing = n == 0
     return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
 
