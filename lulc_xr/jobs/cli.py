@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lulc_xr.jobs import learning_commands
+from lulc_xr.jobs import learning_commands, trust_commands
 from lulc_xr.jobs.options import (
     BuiltStore,
     Catalogue,
@@ -221,6 +221,7 @@ def sample(
 
 
 app.command()(learning_commands.train)
+app.command()(trust_commands.calibrate)
 
 
 @app.command()
