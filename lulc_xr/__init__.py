@@ -15,6 +15,8 @@ from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.point_drawing import draw_points
+from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
@@ -183,6 +185,7 @@ __all__ = [
     "context_at",
     "crosswalk",
     "draw_labels",
+    "draw_points",
     "draw_weak_samples",
     "encode_samples",
     "estimate_area",
@@ -215,6 +218,7 @@ __all__ = [
     "open_samples",
     "place_context",
     "plan_recipe",
+    "plan_sample",
     "plan_samples",
     "plotting",
     "pool_folds",
