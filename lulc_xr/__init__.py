@@ -10,9 +10,14 @@ from typing import Any
 from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.area import estimate_area
 from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
+from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.point_drawing import draw_points
+from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.zonal import zonal_uncertainty
 from lulc_xr.core.blocks import ChunkPlan
@@ -134,6 +139,7 @@ __all__ = [
     "Crosswalk",
     "CrosswalkRow",
     "CubeError",
+    "Design",
     "Ensemble",
     "EstimatorPredictor",
     "Experiment",
@@ -181,6 +187,7 @@ __all__ = [
     "build_cube",
     "calibrate",
     "calibration_scores",
+    "class_areas",
     "classify",
     "compare",
     "compare_tasks",
@@ -191,8 +198,10 @@ __all__ = [
     "coverage_of_sets",
     "crosswalk",
     "draw_labels",
+    "draw_points",
     "draw_weak_samples",
     "encode_samples",
+    "estimate_area",
     "extend_cube",
     "extract_samples",
     "features_of",
@@ -222,6 +231,7 @@ __all__ = [
     "open_samples",
     "place_context",
     "plan_recipe",
+    "plan_sample",
     "plan_samples",
     "plotting",
     "pool_folds",

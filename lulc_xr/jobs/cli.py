@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lulc_xr.jobs import learning_commands, trust_commands
+from lulc_xr.jobs import learning_commands, point_commands, trust_commands
 from lulc_xr.jobs.options import (
     BuiltStore,
     Catalogue,
@@ -313,6 +313,7 @@ def verify(store: Store) -> None:
         raise typer.Exit(1)
 
 
+app.command()(point_commands.points)
 app.command()(learning_commands.experiment)
 app.command()(learning_commands.networks)
 

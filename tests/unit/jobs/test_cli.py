@@ -14,7 +14,7 @@ from lulc_xr.samples.store import open_samples
 
 COMMANDS = (
     "demo", "plan", "build", "info", "sample", "train", "classify", "evaluate", "verify",
-    "experiment", "networks",
+    "points", "experiment", "networks",
 )  # fmt: skip
 
 
