@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -197,7 +197,7 @@ def _reach(tolerance: int | Sequence[int]) -> int:
     return max(given)
 
 
-def _legend_attrs(matched: MatchedLegends) -> dict[str, Any]:
+def _legend_attrs(matched: MatchedLegends) -> dict[Hashable, Any]:
     return {
         "legend": matched.legend.to_dict(),
         "crosswalk": [list(step) for step in matched.steps],
