@@ -10,7 +10,10 @@ from typing import Any
 from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.area import estimate_area
+from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.sweeps import pool_folds, summarise
@@ -128,6 +131,7 @@ __all__ = [
     "Crosswalk",
     "CrosswalkRow",
     "CubeError",
+    "Design",
     "Ensemble",
     "EstimatorPredictor",
     "Experiment",
@@ -173,6 +177,7 @@ __all__ = [
     "bioclim",
     "build",
     "build_cube",
+    "class_areas",
     "classify",
     "compare",
     "compare_tasks",
@@ -182,6 +187,7 @@ __all__ = [
     "draw_labels",
     "draw_weak_samples",
     "encode_samples",
+    "estimate_area",
     "extend_cube",
     "extract_samples",
     "features_of",
