@@ -11,12 +11,15 @@ from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.area import estimate_area
+from lulc_xr.analysis.block_scores import bootstrap_accuracy
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.sweeps import pool_folds, summarise
+from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
 from lulc_xr.core.context import context_at
@@ -145,6 +148,7 @@ __all__ = [
     "LossConfig",
     "LulcAccessor",
     "LulcError",
+    "MapComparison",
     "MeanTeacher",
     "ModelError",
     "ModelSpec",
@@ -166,6 +170,7 @@ __all__ = [
     "StoredSampleBatches",
     "TaskComparison",
     "TrainConfig",
+    "TransferAccuracy",
     "UnlabelledBatches",
     "Verification",
     "WriteReport",
@@ -175,11 +180,13 @@ __all__ = [
     "assign_raster_regions",
     "assign_regions",
     "bioclim",
+    "bootstrap_accuracy",
     "build",
     "build_cube",
     "class_areas",
     "classify",
     "compare",
+    "compare_maps",
     "compare_tasks",
     "composite",
     "context_at",
@@ -237,6 +244,7 @@ __all__ = [
     "smooth",
     "summarise",
     "testing",
+    "transfer_accuracy",
     "unread_dates",
     "verify",
     "write_context",
