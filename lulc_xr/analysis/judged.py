@@ -165,7 +165,7 @@ def judge_points(
         "outside": (~where.inside).sum(),
         "year_not_mapped": (where.inside & ~where.dated).sum(),
         "of_another_year": where.other_year,
-        "unlabelled": (where.inside & (reference == FILL_CLASS)).sum(),
+        "unlabelled": (where.inside & where.dated & (reference == FILL_CLASS)).sum(),
         "unmapped": unmapped.sum(),
         "ambiguous": ambiguous.sum(),
     }

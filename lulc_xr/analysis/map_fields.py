@@ -160,6 +160,12 @@ def place_points(fields: MapFields, points: Points, year: int | None) -> PlacedP
     if not inside.any():
         raise SampleError(_no_overlap(fields, x, y))
     place, dated, other_year = _years(fields, points, year, number=x.size)
+    if not (inside & dated).any():
+        raise SampleError(
+            f"none of the {int(inside.sum())} points on the map is of a year that it maps "
+            f"({', '.join(map(str, fields.years))}). Pass year={fields.years[-1]} to judge all of "
+            "them by that year."
+        )
     return PlacedPoints(
         x=x,
         y=y,

@@ -130,7 +130,7 @@ def test_points_without_label_do_not_count_and_those_not_mapped_are_wrong():
         (lambda j: j.assign(block=1), {}, lx.SampleError, "in 1 block: a bootstrap needs"),
         (lambda j: j.drop(columns="mapped"), {}, lx.SampleError, "unknown column 'mapped'"),
         (lambda j: j, {"near": True}, lx.SampleError, "unknown column 'mapped_near'"),
-        (lambda j: j.assign(weight=-1.0), {"weights": "weight"}, lx.SampleError, r"weight -1\.0 at"),
+        (lambda j: j.assign(weight=-1.0), {"weights": "weight"}, lx.SampleError, "weight -1"),
         (lambda j: j.assign(weight=np.nan), {"weights": "weight"}, lx.SampleError, "weight nan at"),
         (lambda j: j, {"weights": "w"}, lx.SampleError, "unknown column of weights 'w'"),
         (lambda j: j.assign(block=np.nan), {}, lx.SampleError, "'block' is empty at 600 points"),

@@ -186,6 +186,8 @@ def test_points_take_the_year_of_their_survey(class_map):
     assert set(last["mapped"]) == {1, 255}
     with pytest.raises(lx.CubeError, match=r"unknown mapped year '2031'\. Known"):
         lx.judge_points(maps, points, year=2031)
+    with pytest.raises(lx.SampleError, match=r"is of a year that it maps \(2018, 2019\)"):
+        lx.judge_points(maps, points.assign(year=2006))
     with pytest.warns(UserWarning, match="60 points are of another year than the map's 2018"):
         lx.judge_points(maps.sel(year=2018), points)
 
@@ -431,3 +433,55 @@ def test_geometries_need_the_systems_of_both(class_map):
     placed.attrs = points.attrs
     with pytest.raises(lx.SampleError, match="nothing says which reference system the map has"):
         lx.judge_points(class_map.drop_vars("spatial_ref"), placed)
+
+
+def test_the_points_of_czechia_on_a_map_of_thirteen_million_pixels(shared_data):
+    """Real points, a made-up map: every chunking and scheduler gives the same table."""
+    points = lx.lucas_labels(
+        lx.read_lucas(shared_data / "lucas/cz_2018/cz_lucas_points_l1_2018.shp", location="gps")
+    )
+    x0, y0, x1, y1 = points.total_bounds
+    rows, columns = int((y1 - y0) / 100) + 2, int((x1 - x0) / 100) + 2
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1, 9, (rows, columns), np.uint8)
+    maps = as_map(ids, LEVEL1, x0=x0 - 50, y0=y1 + 50, step=100.0)
+    expected = lx.judge_points(maps, points, block=20_000)
+    assert len(expected) == 5037
+    assert expected["reference"].value_counts().to_dict() == {
+        1: 223, 2: 2096, 3: 1424, 4: 62, 5: 1146, 6: 50, 7: 15, 8: 21,
+    }  # fmt: skip
+    for side, scheduler in ((512, "threads"), (700, "synchronous"), (2000, "threads")):
+        with dask.config.set(scheduler=scheduler):
+            found = lx.judge_points(maps.chunk(y=side, x=side), points, block=20_000)
+        pd.testing.assert_frame_equal(found, expected)
+        pd.testing.assert_frame_equal(
+            lx.bootstrap_accuracy(found, repeats=20), lx.bootstrap_accuracy(expected, repeats=20)
+        )
+
+
+def test_corine_of_north_italy_against_points_of_lucas(shared_data):
+    """By hand: the raster at the points' pixels, the codes through their first digits."""
+    maps = lx.open_class_map(shared_data / "north_italy_2010/clc_32632.tif", legend="corine_level3")
+    points = lx.read_lucas(shared_data / "lucas/lucas_2018_lc1_lu1_19k.csv")
+    labelled = lx.lucas_labels(points)
+    with pytest.raises(lx.LegendError) as caught:
+        lx.judge_points(maps, labelled)
+    assert "crosswalk=('corine_level3', 'lucas_lc1_level1')" in str(caught.value)
+    with pytest.warns(UserWarning, match="14820 outside the map"):
+        judged = lx.judge_points(
+            maps, labelled, crosswalk=("corine_level3", "lucas_lc1_level1"), keep=("unmapped",)
+        )
+    placed = points.to_crs(32632)
+    column = np.floor((placed.geometry.x - 499_980) / 100)
+    row = np.floor((5_100_000 - placed.geometry.y) / 100)
+    on_map = ((column >= 0) & (column < 1098) & (row >= 0) & (row < 1098)).to_numpy()
+    assert on_map.sum() == 47
+    raw = maps.values[row[on_map].astype(int), column[on_map].astype(int)]
+    ids = lx.crosswalk("corine_level3", "lucas_lc1_level1").map_labels(raw)
+    told = ids != 255
+    assert judged["mapped"].tolist() == ids[told].tolist()
+    letters = points["lc1"].to_numpy()[on_map][told]
+    expected = ["ABCDEFGH".index(code[0]) + 1 for code in letters]
+    assert judged["reference"].tolist() == expected
+    assert judged["point_id"].tolist() == points["point_id"].to_numpy()[on_map][told].tolist()
+    assert sum(judged.attrs["ambiguous"]["map"].values()) == 47 - len(judged)
