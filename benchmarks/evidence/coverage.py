@@ -25,7 +25,7 @@ NAMES = ("cropland", "woodland", "grassland", "built_up", "water", "wetland")
 SHARES = (0.42, 0.28, 0.208, 0.07, 0.014, 0.008)
 QUANTITIES = ("overall accuracy", "user's accuracy", "producer's accuracy", "area")
 SIDE = 960
-BLOCK = 16
+BLOCK = 12
 """Pixels along the side of a cluster."""
 
 
@@ -41,6 +41,11 @@ class World:
     @cached_property
     def legend(self) -> lx.Legend:
         return lx.Legend.from_names("world", list(NAMES))
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """Running sums of the chances of the pixels."""
+        return np.cumsum(self.inclusion)
 
     @cached_property
     def true_values(self) -> dict[tuple[str, str], float]:
@@ -150,20 +155,22 @@ def clustered(world: World, rng: np.random.Generator, size: int) -> Any:
     """Square blocks, and five pixels in each."""
     each, along = 5, SIDE // BLOCK
     blocks = rng.choice(along**2, size // each, replace=False)
-    inside = np.argsort(rng.random((blocks.size, BLOCK**2)), axis=1)[:, :each]
+    inside = np.argpartition(rng.random((blocks.size, BLOCK**2), np.float32), each, axis=1)[
+        :, :each
+    ]
     row = (blocks // along)[:, None] * BLOCK + inside // BLOCK
     column = (blocks % along)[:, None] * BLOCK + inside % BLOCK
     where = (row * SIDE + column).ravel()
     design = lx.Design(
-        clusters=np.repeat(np.arange(blocks.size), each), weights=np.full(where.size, 1 / where.size),
-        population=along**2,
-    )  # fmt: skip
+        clusters=np.repeat(np.arange(blocks.size), each),
+        weights=np.full(where.size, 1 / where.size),
+    )
     return where, design
 
 
 def unequal_weights(world: World, rng: np.random.Generator, size: int) -> Any:
     """Pixels drawn with unequal chances; weights are one over these."""
-    where = np.searchsorted(np.cumsum(world.inclusion), rng.random(size) * (1 - 1e-12))
+    where = np.searchsorted(world.steps, rng.random(size) * world.steps[-1])
     return where, lx.Design(weights=1 / (size * world.inclusion[where] * world.truth.size))
 
 
@@ -178,9 +185,9 @@ def post_stratified(world: World, rng: np.random.Generator, size: int) -> Any:
 DESIGNS: dict[str, tuple[Draw, int]] = {
     "simple random": (simple_random, 4000),
     "post-stratified": (post_stratified, 4000),
-    "map classes, proportional": (proportional, 4000),
-    "map classes, equal": (equal, 1800),
-    "other strata": (other_strata, 3000),
+    "map classes (proportional)": (proportional, 4000),
+    "map classes (equal)": (equal, 6000),
+    "other strata": (other_strata, 6000),
     "clustered": (clustered, 4000),
     "unequal weights": (unequal_weights, 4000),
 }

@@ -151,7 +151,7 @@ class ScoreEstimates:
             samples=self.sample.counts() @ inside, spread=self._kish(inside),
             freedom=self.sample.freedom, units=int(self.sample.primary.sum()),
         )  # fmt: skip
-        low, high = wilson_interval(values, size, self.level)
+        low, high = wilson_interval(values, size, self.level, unseen=self._unseen(below))
         kinds = np.full(low.shape, "wilson", object)
         if self.interval == "logit":
             by_logit = logit_interval(values, errors, self.level, freedom=self.sample.freedom)
@@ -159,6 +159,24 @@ class ScoreEstimates:
             low, high = np.where(defined, by_logit[0], low), np.where(defined, by_logit[1], high)
             kinds[defined] = "logit"
         return low, high, kinds
+
+    def _unseen(self, below: Floats) -> Floats:
+        """Mean weight of a unit over the area, as a share of each denominator.
+
+        What is mapped lies in strata that are seen, if these are the classes of the map; the true
+        class of what was not sampled may be any, anywhere.
+        """
+        sample = self.sample
+        total = sample.totals()
+        mean = np.full(below.shape[1], (sample.weights**2 * sample.number).sum() / total.sum())
+        number = len(self.scores.names)
+        mapped = sample.cell // number
+        pairs = np.unique(np.stack([sample.stratum, mapped]), axis=1)
+        if pairs.shape[1] == len(sample.strata) > 1:
+            users = np.arange(1, 1 + number)
+            mean[users] = 1 / np.maximum(self._kish(below[:, users]), 1e-300)
+            mean[users] *= total @ below[:, users]
+        return mean / np.maximum(total @ below, 1e-300)
 
     def _kish(self, inside: Floats) -> Floats:
         """Effective number of primary units in the denominator of each share."""

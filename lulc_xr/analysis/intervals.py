@@ -43,8 +43,35 @@ def normal_interval(estimate: Floats, error: Floats, level: float) -> tuple[Floa
     return estimate - half, estimate + half
 
 
-def wilson_interval(share: Floats, size: Floats, level: float) -> tuple[Floats, Floats]:
+def wilson_interval(
+    share: Floats, size: Floats, level: float, *, unseen: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Score interval of shares, from their effective sample size.
+
+    Parameters
+    ----------
+    share : ndarray of float64
+        Shares, between 0 and 1.
+    size : ndarray of float64
+        Number of simple random samples that would give the same standard error.
+    level : float
+        Coverage.
+    unseen : ndarray of float64, optional
+        What one more unit would change, as a share of the denominator, where units weigh
+        otherwise than those that were seen. By default 1 / size.
+
+    Returns
+    -------
+    low, high : ndarray of float64
+
+    Notes
+    -----
+    Wilson's limits solve (p - share)² = z² V(p) with V(p) = p (1 - p) / n: away from the estimate
+    the variance grows by that of units which were not seen. In a survey these may weigh more than
+    what was seen: of a rare class, most hits come from its own small stratum, and a single omission
+    in a large stratum weighs as much as many of them. Here V grows by `unseen` for each such unit,
+    and shrinks by 1 / n for each that would be missing, so that a sample without any omission is
+    not taken for a proof that there are none. With equal weights it is Wilson's interval.
 
     References
     ----------
@@ -58,14 +85,17 @@ def wilson_interval(share: Floats, size: Floats, level: float) -> tuple[Floats, 
     ([0.929], [1.0])
     """
     z2 = float(ndtri((1 + level) / 2)) ** 2
-    size = np.where(size > 0, size, np.nan)
-    centre = (share + z2 / (2 * size)) / (1 + z2 / size)
-    spread = share * (1 - share) / size + z2 / (4 * size**2)
-    half = np.sqrt(z2 * np.maximum(spread, 0)) / (1 + z2 / size)
-    # Exactly 0 and 1 where the estimate is, not 1e-17 beside it.
-    low = np.where(share <= 0, np.where(np.isnan(centre), np.nan, 0.0), centre - half)
-    high = np.where(share >= 1, np.where(np.isnan(centre), np.nan, 1.0), centre + half)
-    return low, high
+    each = 1 / np.where(size > 0, size, np.nan)
+    other = each if unseen is None else np.maximum(unseen, each)
+    variance, curve = share * (1 - share) * each, 1 + z2 * each
+
+    def reach(growth: Floats) -> Floats:
+        root = np.sqrt((z2 * growth) ** 2 + 4 * z2 * variance * curve)
+        return np.asarray((z2 * growth + root) / (2 * curve))
+
+    low = share - reach(share * other - (1 - share) * each)
+    high = share + reach((1 - share) * other - share * each)
+    return np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
 def logit_interval(
