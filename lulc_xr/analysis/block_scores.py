@@ -225,7 +225,7 @@ def positions_in(judged: pd.DataFrame, column: str) -> NDArray[np.int64]:
     return np.asarray(codes, np.int64)
 
 
-def shares_of(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+def shares_of(totals: NDArray[Any]) -> NDArray[np.float64]:
     """Share of each cell in the sum over the last axis; NaN where that is 0."""
     whole = totals.sum(axis=-1, keepdims=True)
     found: NDArray[np.float64] = totals / np.where(whole > 0, whole, np.nan)

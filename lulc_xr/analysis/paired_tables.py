@@ -100,7 +100,8 @@ def pair_arrays(first: Any, second: Any, reference: Any) -> tuple[pd.DataFrame, 
 def _index(table: pd.DataFrame, keys: list[str]) -> pd.Index[Any]:
     if len(keys) == 1:
         return pd.Index(table[keys[0]])
-    return pd.Index(pd.MultiIndex.from_frame(table[keys]))
+    index: pd.Index[Any] = pd.MultiIndex.from_frame(table[keys])
+    return index
 
 
 def _check_same(first: pd.Index[Any], second: pd.Index[Any], names: tuple[str, str]) -> None:

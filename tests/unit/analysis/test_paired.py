@@ -9,7 +9,7 @@ import xarray as xr
 from statsmodels.stats.contingency_tables import mcnemar as of_statsmodels
 
 import lulc_xr as lx
-from lulc_xr.analysis.paired import mcnemar
+from lulc_xr.analysis.mcnemar import mcnemar
 
 LEVEL1 = lx.legend("lucas_lc1_level1")
 
