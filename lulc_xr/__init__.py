@@ -11,14 +11,18 @@ from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.area import estimate_area
+from lulc_xr.analysis.block_scores import bootstrap_accuracy
 from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
+from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.point_drawing import draw_points
 from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
+from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
 from lulc_xr.analysis.zonal import zonal_uncertainty
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
@@ -117,6 +121,7 @@ _ON_DEMAND = {
     "load_pretrained": "lulc_xr.models.pretrained",
     "load_stac": "lulc_xr.cube.stac",
     "make_network": "lulc_xr.models.registry",
+    "open_class_map": "lulc_xr.cube.class_raster",
     "plan_recipe": "lulc_xr.jobs.planning",
     "pretrain": "lulc_xr.training.pretrain",
     "rasterize_regions": "lulc_xr.cube.rasterize",
@@ -153,6 +158,7 @@ __all__ = [
     "LossConfig",
     "LulcAccessor",
     "LulcError",
+    "MapComparison",
     "MeanTeacher",
     "ModelError",
     "ModelSpec",
@@ -174,6 +180,7 @@ __all__ = [
     "StoredSampleBatches",
     "TaskComparison",
     "TrainConfig",
+    "TransferAccuracy",
     "UnlabelledBatches",
     "Verification",
     "WriteReport",
@@ -183,6 +190,7 @@ __all__ = [
     "assign_raster_regions",
     "assign_regions",
     "bioclim",
+    "bootstrap_accuracy",
     "build",
     "build_cube",
     "calibrate",
@@ -190,6 +198,7 @@ __all__ = [
     "class_areas",
     "classify",
     "compare",
+    "compare_maps",
     "compare_tasks",
     "composite",
     "conformal_coverage",
@@ -211,6 +220,7 @@ __all__ = [
     "fragmentation",
     "group_biogeographical",
     "join_lucas",
+    "judge_points",
     "legend",
     "linear_probe",
     "list_crosswalks",
@@ -227,6 +237,7 @@ __all__ = [
     "make_folds",
     "make_network",
     "mean_and_interval",
+    "open_class_map",
     "open_cube",
     "open_samples",
     "place_context",
@@ -251,6 +262,7 @@ __all__ = [
     "smooth",
     "summarise",
     "testing",
+    "transfer_accuracy",
     "unread_dates",
     "verify",
     "write_context",

@@ -26,6 +26,7 @@ MODULES = (
     "extend",
     "forward",
     "graph",
+    "judging",
     "memory",
     "objects",
     "networks",
