@@ -41,3 +41,58 @@ details{margin:12px 0 0}
 summary{cursor:pointer;color:var(--dim);font-size:13px;margin-bottom:4px}
 @media print{main{max-width:none;padding:0}section{break-inside:avoid-page}}
 """
+
+ASSESSMENT_STYLE = """
+.cards div{flex:1 1 140px}
+.cards b{white-space:nowrap}
+b.name{color:var(--ink);overflow-wrap:anywhere}
+.verdict{font-size:18px;line-height:1.45}
+.both{display:flex;flex-wrap:wrap;gap:14px 28px;align-items:flex-start}
+.both>*{flex:1 1 300px;min-width:0}
+.may,.maynot{border-left:4px solid var(--own);padding:2px 0 2px 16px}
+.maynot{border-color:var(--other)}
+.may h3,.maynot h3{margin-top:4px;color:var(--ink)}
+ul{padding-left:18px;margin:6px 0}li{margin:5px 0;overflow-wrap:anywhere}
+.matrix{width:auto}
+.matrix td,.matrix thead th{text-align:center;min-width:84px}
+.matrix thead th{white-space:normal}
+.matrix td small{display:block;font-size:11px;line-height:1.2;color:var(--ink)}
+.matrix .hit{background:rgba(0,114,178,calc(.06 + .4*var(--v,0)))}
+.matrix .off{background:rgba(213,94,0,calc(.75*var(--v,0)))}
+.matrix .sum{font-size:13px}
+.matrix .foot th,.matrix .foot td{border-top:2px solid var(--line)}
+table.narrow{width:auto}
+.chart,.map{width:100%;height:auto;display:block}
+.chart{max-width:440px}
+.map{max-width:560px;background:var(--soft);border-radius:6px}
+.own{stroke:var(--own);stroke-width:2}
+circle.own{fill:var(--own);stroke:none}
+.band{fill:var(--own);opacity:.18}
+.bar{fill:var(--dim);opacity:.28}
+.right{fill:none;stroke:var(--own);stroke-linecap:round;opacity:.55}
+.wrong{fill:none;stroke:var(--other);stroke-linecap:round}
+.cross{color:var(--other);margin-right:6px}
+.bar-of-scale{fill:none;stroke:var(--ink);stroke-width:1.5}
+.map .tick{fill:var(--ink)}
+figcaption{font-size:14px;margin-top:6px}
+.half .keys{padding-left:0}
+.ramp{white-space:nowrap;margin-left:8px}
+.ramp i{display:inline-block;width:120px;height:10px;margin:0 8px;border-radius:2px}
+.apart{border:2px dashed var(--line);border-radius:8px;padding:0 20px 16px;margin-top:40px}
+.apart h2{border:0;margin-top:12px}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0}
+dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
+code{font:13px/1.5 ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
+td.text{text-align:left}
+@media (max-width:640px){main{padding:20px 14px 48px}h1{font-size:24px}h2{margin-top:34px}
+dl{grid-template-columns:1fr}dt{margin-top:6px}.apart{padding:0 12px 12px}
+.verdict{font-size:16.5px}td.text{min-width:220px}}
+@media print{:root{--ink:#000;--dim:#444;--line:#bbb;--soft:#f3f3f3;--page:#fff;--own:#0072b2;
+--other:#d55e00}body{font-size:10.5pt}.wide{overflow:visible}h2{break-after:avoid}
+section,figure,table{break-inside:avoid}section{break-inside:auto}tr{break-inside:avoid}
+table{font-size:8.5pt}th,td{padding:3px 5px;white-space:normal}
+.matrix td,.matrix thead th{min-width:0}
+td svg{width:130px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}
+@page{size:A4;margin:14mm}}
+"""
+"""What a page about a map has beside the shared style."""
