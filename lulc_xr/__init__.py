@@ -11,6 +11,7 @@ from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.core.blocks import ChunkPlan
@@ -189,6 +190,7 @@ __all__ = [
     "fragmentation",
     "group_biogeographical",
     "join_lucas",
+    "judge_points",
     "legend",
     "linear_probe",
     "list_crosswalks",
