@@ -241,9 +241,7 @@ def _counts_of(result: Accuracy) -> xr.DataArray:
     return result.counts.copy(data=np.asarray(result.samples, np.int64))
 
 
-def _regions(
-    labelled: pd.DataFrame, legend: Legend, scoring: Mapping[str, Any]
-) -> pd.DataFrame:
+def _regions(labelled: pd.DataFrame, legend: Legend, scoring: Mapping[str, Any]) -> pd.DataFrame:
     if "region" not in labelled:
         return pd.DataFrame()
     return group_table(labelled, legend, by="region", name="region", **scoring)
@@ -288,4 +286,3 @@ def _facts(judged: pd.DataFrame, told: Mapping[str, str]) -> dict[str, str]:
     found["hash of the judged classes"] = hashlib.sha256(pair.tobytes()).hexdigest()[:16]
     found["made"] = f"lulc_xr {version('lulc_xr')}, {datetime.now(UTC):%d %B %Y}"
     return found
-

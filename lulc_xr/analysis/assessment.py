@@ -192,4 +192,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return None if value is pd.NA else value
-

@@ -126,16 +126,17 @@ def group_table(
     """
     names = judged[by].astype("string")
     rows = [
-        {name: str(group), **score_points(judged[(names == group).fillna(False)], legend, **settings)}
+        {
+            name: str(group),
+            **score_points(judged[(names == group).fillna(False)], legend, **settings),
+        }
         for group in sorted(names.dropna().unique())
         if group
     ]
     return pd.DataFrame(rows, columns=[name, *_NAMES])
 
 
-def cell_table(
-    judged: pd.DataFrame, legend: Legend, *, level: float
-) -> pd.DataFrame:
+def cell_table(judged: pd.DataFrame, legend: Legend, *, level: float) -> pd.DataFrame:
     """Of what is mapped as one class, the share that the reference calls another, by point.
 
     Weighted where the points have weights; the interval is Wilson's, from the effective number
@@ -211,7 +212,8 @@ def point_weights(judged: pd.DataFrame, legend: Legend, survey: SurveySample) ->
         The sample that they make, point by point or counted by cell.
     """
     row, column = (
-        legend.index_of(judged[name].to_numpy()).astype(np.int64) for name in ("mapped", "reference")
+        legend.index_of(judged[name].to_numpy()).astype(np.int64)
+        for name in ("mapped", "reference")
     )
     if len(survey.weights) == len(judged):
         return np.asarray(survey.weights, np.float64)
@@ -226,7 +228,9 @@ def point_weights(judged: pd.DataFrame, legend: Legend, survey: SurveySample) ->
 
 
 def _counted(judged: pd.DataFrame, legend: Legend) -> Accuracy:
-    pair = [xr.DataArray(judged[n].to_numpy(np.uint8), dims="sample") for n in ("mapped", "reference")]
+    pair = [
+        xr.DataArray(judged[n].to_numpy(np.uint8), dims="sample") for n in ("mapped", "reference")
+    ]
     return accuracy(*pair, legend=legend)
 
 

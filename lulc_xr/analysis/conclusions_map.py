@@ -123,21 +123,28 @@ def _classes(found: Findings) -> Told:
             "never",
             f"The map names {listed(never)} at none of the points; the reference does at {count}.",
         )
-    unsure = [
-        f"{spoken(name)} ({what} {percent(e.low)} to {percent(e.high)}, "
-        f"{plural(int(count), 'point')})"
-        for what, quantity, counts in (
-            ("user's", USERS, found.mapped), ("producer's", PRODUCERS, found.labelled),
-        )
-        for (name, e), count in zip(found.per_class(quantity), counts, strict=True)
-        if e.width > WIDE
-    ]  # fmt: skip
+    unsure = list(filter(None, (_unsure(found, n) for n in range(len(names)))))
     if unsure:
         yield may_not(
             "rare",
             "How good the map is at the following, whose intervals are wider than "
             f"{percent(WIDE, digits=0)}: {'; '.join(unsure)}.",
         )
+
+
+def _unsure(found: Findings, position: int) -> str:
+    """A class and its intervals that are wide; empty if none is."""
+    name = found.legend.names[position]
+    wide = [
+        f"{what} {percent(e.low, digits=0)} to {percent(e.high, digits=0)} from "
+        f"{plural(int(counts[position]), 'point')}"
+        for what, quantity, counts in (
+            ("user's accuracy", USERS, found.mapped),
+            ("producer's accuracy", PRODUCERS, found.labelled),
+        )
+        if (e := found.estimate(quantity, name)).width > WIDE
+    ]
+    return f"{spoken(name)} ({', '.join(wide)})" if wide else ""
 
 
 def _confusion(found: Findings) -> Told:

@@ -57,7 +57,9 @@ def class_section(found: Findings) -> str:
         for position in range(len(found.legend))
     ]
     more = ('<th scope="col">share of the area</th>' if shares else "") + (
-        f'<th scope="col">area{", " + escape(found.unit) if found.unit else ""}</th>' if areas else ""
+        f'<th scope="col">area{", " + escape(found.unit) if found.unit else ""}</th>'
+        if areas
+        else ""
     )
     told = (
         "<p>Shares and areas of a class are those of the reference, estimated by the design; the "
@@ -70,7 +72,7 @@ def class_section(found: Findings) -> str:
         "<p>User’s accuracy: of what is mapped as the class, the share that is it. Producer’s "
         "accuracy: of what is the class, the share that is mapped so. F1: their harmonic "
         f"mean.</p>{told}"
-        '<div class="wide" tabindex="0" role="region" aria-label="Each class"><table>'
+        '<div class="wide" tabindex="0" role="region" aria-label="Each class"><table class="classes">'
         '<thead><tr><th scope="col">class</th><th scope="col">user’s accuracy</th>'
         '<th class="scale" scope="col"><span>0 %</span><span>100 %</span></th>'
         '<th scope="col">producer’s accuracy</th>'
@@ -127,11 +129,11 @@ def _interval(estimate: Estimate, *, small: bool = False) -> str:
     if small:
         return f"{percent(estimate.value, digits=0)} ({around})"
     around = f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
-    return f'{percent(estimate.value)} <span class="dim">({around})</span>'
+    return f'{percent(estimate.value)}<small class="dim">{around}</small>'
 
 
 def _area(estimate: Estimate) -> str:
     if not estimate.known:
         return NOTHING
     value, low, high = (number(v) for v in (estimate.value, estimate.low, estimate.high))
-    return f'{value} <span class="dim">({low}–{high})</span>'
+    return f'{value}<small class="dim">{low}–{high}</small>'

@@ -17,6 +17,7 @@ from lulc_xr.analysis.page_words import number
 _WIDE = 520
 _MOST_POINTS = 20_000
 _MARGIN = 0.03
+_STRIP = 16
 _BANDS = 4
 
 
@@ -72,7 +73,8 @@ class _Place:
         margin = _MARGIN * max(east - west, north - south) or 1.0
         self.west, self.north = west - margin, north + margin
         self.step = (east - west + 2 * margin) / _WIDE
-        self.tall = max(120.0, (north - south + 2 * margin) / self.step)
+        # The strip below is for the bar of scale.
+        self.tall = max(120.0, (north - south + 2 * margin) / self.step) + _STRIP
 
     def columns(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.round((x - self.west) / self.step, 1)
@@ -106,7 +108,7 @@ class _Place:
         metres *= max(n for n in (1, 2, 5) if n * metres <= most)
         long = metres / unit / self.step
         said = f"{number(metres / 1000)} km" if metres >= 1000 else f"{number(metres)} m"
-        y = self.tall - 12
+        y = self.tall - 7
         return (
             f'<path class="bar-of-scale" d="M12 {y - 5:.1f}v5h{long:.1f}v-5"/>'
             f'<text class="tick" x="{16 + long:.1f}" y="{y:.1f}">{said}</text>'

@@ -54,13 +54,19 @@ b.name{color:var(--ink);overflow-wrap:anywhere}
 .may h3,.maynot h3{margin-top:4px;color:var(--ink)}
 ul{padding-left:18px;margin:6px 0}li{margin:5px 0;overflow-wrap:anywhere}
 .matrix{width:auto}
-.matrix td,.matrix thead th{text-align:center;min-width:84px}
+.matrix td,.matrix thead th{text-align:center;min-width:76px}
 .matrix thead th{white-space:normal}
 .matrix td small{display:block;font-size:11px;line-height:1.2;color:var(--ink)}
 .matrix .hit{background:rgba(0,114,178,calc(.06 + .4*var(--v,0)))}
 .matrix .off{background:rgba(213,94,0,calc(.75*var(--v,0)))}
 .matrix .sum{font-size:13px}
+.matrix td,.matrix th,.classes td,.classes th{padding:4px 7px}
+.classes td small{display:block;font-size:11.5px;line-height:1.2}
+.classes td svg{width:120px;height:24px}
+.classes th.scale span{width:60px}
 .matrix .foot th,.matrix .foot td{border-top:2px solid var(--line)}
+.matrix thead th:first-child{text-align:left}
+.wide th:first-child{position:sticky;left:0;background:var(--page);z-index:1}
 table.narrow{width:auto}
 .chart,.map{width:100%;height:auto;display:block}
 .chart{max-width:440px}
@@ -84,13 +90,14 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0}
 dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
 code{font:13px/1.5 ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 td.text{text-align:left}
-@media (max-width:640px){main{padding:20px 14px 48px}h1{font-size:24px}h2{margin-top:34px}
+@media (max-width:640px){.wide th:first-child{white-space:normal;min-width:96px;max-width:132px}
+main{padding:20px 14px 48px}h1{font-size:24px}h2{margin-top:34px}
 dl{grid-template-columns:1fr}dt{margin-top:6px}.apart{padding:0 12px 12px}
 .verdict{font-size:16.5px}td.text{min-width:220px}}
 @media print{:root{--ink:#000;--dim:#444;--line:#bbb;--soft:#f3f3f3;--page:#fff;--own:#0072b2;
 --other:#d55e00}body{font-size:10.5pt}.wide{overflow:visible}h2{break-after:avoid}
 section,figure,table{break-inside:avoid}section{break-inside:auto}tr{break-inside:avoid}
-table{font-size:8.5pt}th,td{padding:3px 5px;white-space:normal}
+table{font-size:8.5pt}th,td{padding:3px 5px;white-space:normal}.wide th:first-child{position:static}
 .matrix td,.matrix thead th{min-width:0}
 td svg{width:130px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 @page{size:A4;margin:14mm}}

@@ -57,7 +57,8 @@ def draw_interval(
         )
     parts.append(f'<circle cx="{place(value):.1f}" cy="{middle}" r="4.5" fill="{color}"/>')
     return (
-        f'<svg width="{_ROW}" height="{_HEIGHT}" role="img" aria-label="{said}">'
+        f'<svg width="{_ROW}" height="{_HEIGHT}" viewBox="0 0 {_ROW} {_HEIGHT}" role="img" '
+        f'aria-label="{said}">'
         f"{''.join(parts)}</svg>"
     )
 
