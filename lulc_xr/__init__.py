@@ -10,7 +10,10 @@ from typing import Any
 from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.area import estimate_area
+from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
+from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.sweeps import pool_folds, summarise
@@ -74,8 +77,9 @@ from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.samples.weak import draw_weak_samples
 from lulc_xr.versions import show_versions
 
-# Imported when first used: what needs PyTorch, and what needs rasterio.
+# Imported when first used: what needs PyTorch or rasterio, and pages.
 _ON_DEMAND = {
+    "Assessment": "lulc_xr.analysis.assessment",
     "Augmentation": "lulc_xr.training.augmentation",
     "BuildReport": "lulc_xr.jobs.building",
     "Classifier": "lulc_xr.models.classifier",
@@ -95,6 +99,7 @@ _ON_DEMAND = {
     "TaskComparison": "lulc_xr.training.task_comparison",
     "TrainConfig": "lulc_xr.training.config",
     "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
+    "assess": "lulc_xr.analysis.assess",
     "build": "lulc_xr.jobs.building",
     "compare_tasks": "lulc_xr.training.task_comparison",
     "encode_samples": "lulc_xr.training.probe",
@@ -117,6 +122,7 @@ __all__ = [
     "CLEAR_RULES",
     "COMMON_BANDS",
     "Accuracy",
+    "Assessment",
     "Augmentation",
     "BuildReport",
     "ChunkPlan",
@@ -127,6 +133,7 @@ __all__ = [
     "Crosswalk",
     "CrosswalkRow",
     "CubeError",
+    "Design",
     "Ensemble",
     "EstimatorPredictor",
     "Experiment",
@@ -167,11 +174,13 @@ __all__ = [
     "accuracy",
     "aggregate",
     "as_predictor",
+    "assess",
     "assign_raster_regions",
     "assign_regions",
     "bioclim",
     "build",
     "build_cube",
+    "class_areas",
     "classify",
     "compare",
     "compare_tasks",
@@ -181,6 +190,7 @@ __all__ = [
     "draw_labels",
     "draw_weak_samples",
     "encode_samples",
+    "estimate_area",
     "extend_cube",
     "extract_samples",
     "features_of",

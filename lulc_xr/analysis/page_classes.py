@@ -72,8 +72,9 @@ def class_section(found: Findings) -> str:
         "<p>User’s accuracy: of what is mapped as the class, the share that is it. Producer’s "
         "accuracy: of what is the class, the share that is mapped so. F1: their harmonic "
         f"mean.</p>{told}"
-        '<div class="wide" tabindex="0" role="region" aria-label="Each class"><table class="classes">'
-        '<thead><tr><th scope="col">class</th><th scope="col">user’s accuracy</th>'
+        '<div class="wide" tabindex="0" role="region" aria-label="Each class">'
+        '<table class="classes"><thead><tr><th scope="col">class</th>'
+        '<th scope="col">user’s accuracy</th>'
         '<th class="scale" scope="col"><span>0 %</span><span>100 %</span></th>'
         '<th scope="col">producer’s accuracy</th>'
         '<th class="scale" scope="col"><span>0 %</span><span>100 %</span></th>'
