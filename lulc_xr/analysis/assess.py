@@ -30,7 +30,7 @@ from lulc_xr.analysis.assessment_tables import (
     subset_table,
 )
 from lulc_xr.analysis.design import Design
-from lulc_xr.analysis.findings import AREA, Picture
+from lulc_xr.analysis.findings import AREA
 from lulc_xr.analysis.intervals import Interval
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.map_pictures import picture_of
@@ -43,6 +43,7 @@ _WORDS = {
     "year_not_mapped": "of years that are not mapped",
     "unlabelled": "without a label",
     "unmapped": "where the map has no class",
+    "masked": "where the mask does not count",
     "ambiguous": "where the crosswalk says nothing of the map's class",
 }
 """Why points are left out, by the counts of judged points."""
@@ -63,6 +64,7 @@ def assess(
     repeats: int = 500,
     seed: int = 0,
     facts: Mapping[str, str] | None = None,
+    picture: xr.Dataset | None = None,
     **judging: Any,
 ) -> Assessment:
     """All that reference points tell of a class map: figures, intervals, and what follows.
@@ -97,6 +99,8 @@ def assess(
     facts : mapping of str to str, optional
         What to tell of the comparison, such as `map`, `reference`, `command`; `training samples`
         if it is known that the model never saw these points, and how.
+    picture : xr.Dataset, optional
+        The map of judged points: where it is unsure is drawn from its entropy.
     **judging
         Further settings of :func:`lulc_xr.judge_points`, if `maps` is a map.
 
@@ -120,7 +124,7 @@ def assess(
     >>> print(assess(judged).verdict)
     The map agrees with the reference at 75.0 % (95 % interval 30.1 % to 95.4 %) of 4 points. ...
     """
-    pictures: tuple[Picture, ...] = ()
+    pictures = picture_of(picture, task) if picture is not None else ()
     known = {str(key): str(text) for key, text in (facts or {}).items()}
     if not isinstance(maps, pd.DataFrame):
         if points is None:
