@@ -11,6 +11,7 @@ from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.area import estimate_area
+from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
@@ -101,7 +102,11 @@ _ON_DEMAND = {
     "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
     "assess": "lulc_xr.analysis.assess",
     "build": "lulc_xr.jobs.building",
+    "calibrate": "lulc_xr.models.calibrate",
     "compare_tasks": "lulc_xr.training.task_comparison",
+    "conformal_coverage": "lulc_xr.models.conformal_coverage",
+    "conformalize": "lulc_xr.models.conformalize",
+    "coverage_of_sets": "lulc_xr.models.conformal_coverage",
     "encode_samples": "lulc_xr.training.probe",
     "fit": "lulc_xr.training.fit",
     "linear_probe": "lulc_xr.training.probe",
@@ -126,6 +131,7 @@ __all__ = [
     "Assessment",
     "Augmentation",
     "BuildReport",
+    "CalibrationScores",
     "ChunkPlan",
     "Classifier",
     "ClearRule",
@@ -181,12 +187,17 @@ __all__ = [
     "bioclim",
     "build",
     "build_cube",
+    "calibrate",
+    "calibration_scores",
     "class_areas",
     "classify",
     "compare",
     "compare_tasks",
     "composite",
+    "conformal_coverage",
+    "conformalize",
     "context_at",
+    "coverage_of_sets",
     "crosswalk",
     "draw_labels",
     "draw_weak_samples",

@@ -8,11 +8,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import SampleError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS
 from lulc_xr.core.model import ModelSpec, Predictor, check_single_pixels
 from lulc_xr.core.probability import entropy, most_probable
+from lulc_xr.core.regions import RegionKey
 
 _DIMS = ({"sample", "time", "band"}, {"sample", "time", "band", "patch_y", "patch_x"})
 
@@ -42,26 +44,55 @@ def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
     SampleError
         If a band of the model is missing, or the samples carry no days.
     """
+    return _describe(probabilities_of(model, samples), model.spec, samples)
+
+
+def probabilities_of(model: Predictor, samples: xr.Dataset) -> dict[str, NDArray[np.float32]]:
+    """What a model says of samples, shape (class, sample), by task; see :func:`predict_samples`."""
     if "patch_y" in samples.dims and (model.spec.halo or model.spec.stride > 1):
-        return _describe(_middles(model, samples), model.spec, samples)
+        return _middles(model, samples)
     reflectance = select_bands(samples, model.spec)
     series = reflectance.transpose("time", "band", "sample").values.astype(np.float32)
-    values: NDArray[np.float32] | None = None
-    names: list[str] = []
-    if model.spec.context:
-        values, names = context_of_samples(samples, model.spec.context)
+    context = _context_of(model, samples)
     by_task: dict[str, NDArray[np.float32]] = {}
     for days, members in _same_days(samples):
-        around = None
-        if values is not None:
-            around = dict(zip(names, values[:, members, None], strict=True))
+        around = {name: values[members, None] for name, values in context.items()} or None
         given = model.predict_block(series[:, :, members, None], days, around)
         for task, found in (
             given if isinstance(given, Mapping) else {next(iter(model.spec.legends)): given}
         ).items():
             shape = (len(found), samples.sizes["sample"], 1)
             by_task.setdefault(task, np.empty(shape, np.float32))[:, members] = found
-    return _describe({t: found[..., 0] for t, found in by_task.items()}, model.spec, samples)
+    return {task: found[..., 0] for task, found in by_task.items()}
+
+
+def _context_of(model: Predictor, samples: xr.Dataset) -> dict[str, NDArray[np.float32]]:
+    """Context of each sample by name, raw, and the positions of the regions that rules need."""
+    found: dict[str, NDArray[np.float32]] = {}
+    if model.spec.context:
+        values, names = context_of_samples(samples, model.spec.context)
+        found = dict(zip(names, values, strict=True))
+    attachments = getattr(model, "attachments", None) or Attachments()
+    for key in attachments.region_keys:
+        found[key.variable] = regions_of(samples, key).astype(np.float32)
+    return found
+
+
+def regions_of(samples: xr.Dataset, key: RegionKey) -> NDArray[np.int16]:
+    """Position of the region of each sample, -1 where it is none of the key's.
+
+    Raises
+    ------
+    SampleError
+        If the samples do not carry the regions.
+    """
+    if key.variable not in samples.variables or samples[key.variable].dims != ("sample",):
+        raise SampleError(
+            f"these samples have no variable {key.variable!r} over sample, by which the model is "
+            "calibrated or its sets differ. Assign it: lulc_xr.assign_regions(samples, ...), or "
+            "take the rule off: model.attach(calibration=None)."
+        )
+    return key.positions(samples[key.variable].values)
 
 
 def _middles(model: Predictor, samples: xr.Dataset) -> dict[str, NDArray[np.float32]]:
@@ -69,21 +100,16 @@ def _middles(model: Predictor, samples: xr.Dataset) -> dict[str, NDArray[np.floa
     dims = ("sample", "time", "band", "patch_y", "patch_x")
     series = _of_bands(samples, model.spec).transpose(*dims).values.astype(np.float32)
     days, number = sample_days(samples), samples.sizes["sample"]
-    values, names = (
-        context_of_samples(samples, model.spec.context) if model.spec.context else (None, [])
-    )
+    context = _context_of(model, samples)
     shape = series.shape[3:]
-    found = {t: np.empty((len(g), number), np.float32) for t, g in model.spec.legends.items()}
+    found: dict[str, NDArray[np.float32]] = {}
     for i, patch in enumerate(series):
-        around = None
-        if values is not None:
-            around = {
-                n: np.full(shape, v[i], np.float32) for n, v in zip(names, values, strict=True)
-            }
+        around = {n: np.full(shape, v[i], np.float32) for n, v in context.items()} or None
         given = model.predict_block(patch, days if days.ndim == 1 else days[i], around)
-        by_task = given if isinstance(given, Mapping) else {next(iter(found)): given}
+        by_task = given if isinstance(given, Mapping) else {next(iter(model.spec.legends)): given}
         for task, probability in by_task.items():
-            found[task][:, i] = probability[:, shape[0] // 2, shape[1] // 2]
+            middle = probability[:, shape[0] // 2, shape[1] // 2]
+            found.setdefault(task, np.empty((len(middle), number), np.float32))[:, i] = middle
     return found
 
 
