@@ -271,7 +271,7 @@ def _counts(judged: pd.DataFrame, labelled: pd.DataFrame) -> dict[str, int]:
 def _told_by(maps: xr.Dataset | xr.DataArray, task: str) -> dict[str, str]:
     """What a map's own attributes say of it."""
     da = maps if isinstance(maps, xr.DataArray) else maps[task]
-    found = {"map": str(da.attrs.get("title") or da.attrs.get("long_name") or da.name or "map")}
+    found = {"map": str(da.attrs.get("title") or da.attrs.get("long_name") or task)}
     for key, words in (("model", "model"), ("model_hash", "model hash"), ("source", "source")):
         if da.attrs.get(key):
             found[words] = str(da.attrs[key])

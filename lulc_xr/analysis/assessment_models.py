@@ -9,10 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.assessment_tables import score_points
+from lulc_xr.analysis.assessment_tables import WEIGHT, score_points
+from lulc_xr.analysis.calibration_scores import calibration_scores
 from lulc_xr.analysis.intervals import Interval, wilson_interval
+from lulc_xr.analysis.resampling import bootstrap, percentile_interval
 from lulc_xr.core.errors import LegendError, SampleError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS, Legend
+
+Floats = NDArray[np.float64]
 
 
 def probabilities_of(judged: pd.DataFrame, legend: Legend) -> NDArray[np.float64] | None:
@@ -45,8 +49,78 @@ def calibration_tables(
     repeats: int,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """Scores, reliability, classes and coverage of the points that have probabilities."""
-    return {}
+    """Scores, reliability, classes and coverage of the points that have probabilities.
+
+    Parameters
+    ----------
+    judged : pandas.DataFrame
+        The points; weights of a design in column `weight_of_point`.
+    legend : Legend
+        The classes.
+    units : str or None
+        Column of clusters or blocks.
+    level, repeats, seed
+        Of the intervals.
+    """
+    given = probabilities_of(judged, legend)
+    if given is None or np.isnan(given).any(axis=1).all():
+        return {}
+    weights = judged[WEIGHT].to_numpy() if WEIGHT in judged else None
+    blocks = pd.factorize(judged[units])[0] if units is not None else None
+    found = calibration_scores(
+        given, judged["reference"].to_numpy(np.uint8), legend=legend, weights=weights,
+        blocks=blocks, level=level, repeats=repeats, seed=seed,
+    )  # fmt: skip
+    gap = _overconfidence(
+        given, judged, legend, weights=weights, blocks=blocks, level=level, repeats=repeats,
+        seed=seed,
+    )  # fmt: skip
+    every = pd.concat([found.scores, pd.DataFrame([gap])], ignore_index=True)
+    every["samples"] = found.samples
+    names = {"accuracy": "estimate", "binning": "bins"}
+    reliability = found.reliability.rename(columns=names)
+    coverage = found.coverage.rename(columns=names).assign(samples=found.samples)
+    noise = pd.DataFrame({"bins": list(found.noise), "estimate": list(found.noise.values())})
+    of_class = every["class"] != ""
+    return {
+        "scores": every[~of_class].reset_index(drop=True),
+        "classes": every[of_class].reset_index(drop=True),
+        "reliability": reliability,
+        "coverage": coverage,
+        "noise": noise.assign(low=np.nan, high=np.nan, samples=found.samples),
+    }
+
+
+def _overconfidence(
+    given: Floats,
+    judged: pd.DataFrame,
+    legend: Legend,
+    *,
+    weights: Floats | None,
+    blocks: NDArray[np.intp] | None,
+    level: float,
+    repeats: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Mean of the largest probability less the share where its class is the true one."""
+    known = ~np.isnan(given).any(axis=1)
+    true = legend.index_of(judged["reference"].to_numpy(np.uint8))
+    difference = given[known].max(axis=1) - (given[known].argmax(axis=1) == true[known])
+    own = np.ones(len(difference)) if weights is None else weights[known]
+
+    def mean(times: Floats) -> Floats:
+        total = (own * times).sum()
+        return np.array([(own * times * difference).sum() / total if total > 0 else np.nan])
+
+    drawn = bootstrap(
+        mean, len(difference), blocks=None if blocks is None else blocks[known],
+        repeats=repeats, seed=seed,
+    )  # fmt: skip
+    low, high = percentile_interval(drawn, level=level)
+    return {
+        "score": "overconfidence", "class": "", "estimate": float(mean(np.ones(len(own)))[0]),
+        "low": float(low[0]), "high": float(high[0]), "interval": "percentile",
+    }  # fmt: skip
 
 
 def set_table(
@@ -144,7 +218,7 @@ def transfer_table(
 def _ids(column: pd.Series[Any], legend: Legend) -> NDArray[np.uint8]:
     """Class ids of a column of ids or names."""
     if pd.api.types.is_numeric_dtype(column):
-        return column.fillna(FILL_CLASS).to_numpy(np.uint8)
+        return np.asarray(column.fillna(FILL_CLASS), np.uint8)
     ids = dict(zip(legend.names, legend.ids, strict=True))
     unknown = sorted({str(name) for name in column.dropna()} - set(ids))
     if unknown:
@@ -152,4 +226,4 @@ def _ids(column: pd.Series[Any], legend: Legend) -> NDArray[np.uint8]:
             f"table of transfer: {name_unknown('class', unknown[0], legend.names)} Its classes "
             f"must be those of legend {legend.name!r}."
         )
-    return column.map(ids).fillna(FILL_CLASS).to_numpy(np.uint8)
+    return np.asarray(column.map(ids).fillna(FILL_CLASS), np.uint8)

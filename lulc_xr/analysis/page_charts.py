@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from lulc_xr.analysis.findings import Estimate, Findings
@@ -16,18 +17,21 @@ _SIDE, _LEFT, _TOP, _BOTTOM, _RIGHT = 360, 52, 14, 46, 14
 _BARS = 46
 
 _SCORES = {
-    "ECE (equal mass)": "expected calibration error, bins of equally many points",
-    "ECE (equal width)": "expected calibration error, bins of equal width",
-    "class-wise ECE": "the same for the probability of each class, in the mean",
-    "Brier": "Brier score: squared distance of the probabilities from the truth (0 to 2)",
-    "Brier calibration": "its part that calibration could take away",
-    "Brier resolution": "its part that telling places apart takes away",
-    "Brier uncertainty": "its part that lies in the mix of classes",
-    "NLL": "negative log likelihood, nats",
-    "AURC": "area under the curve of error against coverage",
-    "mean confidence": "largest probability, in the mean",
     "overconfidence": "mean confidence less the share that is right",
+    "mean confidence": "largest probability, in the mean",
+    "ECE, equal mass": "expected calibration error, bins of equally many points",
+    "ECE, equal width": "expected calibration error, bins of equal width",
+    "class-wise ECE": "the same for the probability of each class, in the mean",
+    "Brier score": "squared distance of the probabilities from the truth, 0 to 2",
+    "Brier reliability": "its part that calibration could take away",
+    "Brier resolution": "its part that telling points apart has taken away",
+    "Brier uncertainty": "its part that lies in the mix of classes",
+    "Brier within bins": "its part that the bins hide",
+    "negative log-likelihood": "of the true class, in nats",
+    "AURC": "error of the surest points, in the mean over all coverages",
+    "AUROC of entropy for errors": "chance that a wrong point has the higher entropy",
 }
+_LEFT_OUT = ("accuracy",)
 
 
 def calibration_section(found: Findings) -> str:
@@ -115,10 +119,12 @@ def _coverage(table: pd.DataFrame, *, level: float) -> str:
     low = min(float(known["estimate"].min()), float(pd.Series(ends[:, 0]).min(skipna=True)))
     ticks = [tick for tick in round_ticks(low, 1.0) if tick <= 1 + 1e-9]
     x, y = _scales(ticks[0], ticks[-1])
-    points = [(x(float(r.coverage)), y(float(r.estimate))) for r in known.itertuples()]
     around = known.dropna(subset=["low", "high"])
-    band = [(x(float(r.coverage)), y(float(r.high))) for r in around.itertuples()]
-    band += [(x(float(r.coverage)), y(float(r.low))) for r in around.iloc[::-1].itertuples()]
+    points, upper, lower = (
+        [(x(a), y(b)) for a, b in rows[["coverage", name]].to_numpy(np.float64).tolist()]
+        for rows, name in ((known, "estimate"), (around, "high"), (around, "low"))
+    )
+    band = upper + lower[::-1]
     parts = [_frame([0.0, 0.25, 0.5, 0.75, 1.0], ticks, x, y)]
     if band:
         parts.append(f'<polygon class="band" points="{_path(band)}"/>')
@@ -135,6 +141,8 @@ def _scores(found: Findings) -> str:
     rows = sorted(table.to_dict("records"), key=lambda row: order.get(row["score"], len(order)))
     body = []
     for row in rows:
+        if row["score"] in _LEFT_OUT:
+            continue
         e = Estimate.of(row)
         around = NOTHING if math.isnan(e.width) else f"{e.low:.4f} to {e.high:.4f}"
         body.append(
@@ -142,8 +150,19 @@ def _scores(found: Findings) -> str:
             f'<td class="dim">{around}</td>'
             f'<td class="text">{escape(_SCORES.get(row["score"], ""))}</td></tr>'
         )
+    noise = found.calibration.get("noise")
+    told = ""
+    if noise is not None and not noise.empty:
+        exact = "; ".join(
+            f"{row.estimate:.4f} with bins of {row.bins}" for row in noise.itertuples()
+        )
+        told = (
+            '<p class="dim">So few points give a calibration error even to exact probabilities: '
+            f"{escape(exact)}. An error near it is no sign of a fault.</p>"
+        )
     return (
-        '<div class="wide" tabindex="0" role="region" aria-label="Scores of calibration"><table>'
+        f'{told}<div class="wide" tabindex="0" role="region" aria-label="Scores of calibration">'
+        "<table>"
         '<thead><tr><th scope="col">score</th><th scope="col">estimate</th>'
         f'<th scope="col">{percent(found.level, digits=0)} interval</th>'
         f'<th scope="col" class="text">what it is</th></tr></thead><tbody>{"".join(body)}</tbody>'

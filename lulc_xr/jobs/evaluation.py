@@ -19,7 +19,7 @@ from lulc_xr.analysis.assessment import Assessment
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.design import MAPPED, Design
 from lulc_xr.analysis.judged import judge_points
-from lulc_xr.core.errors import SampleError, name_unknown
+from lulc_xr.core.errors import LegendError, SampleError, name_unknown
 from lulc_xr.core.georeference import pixels_at
 from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.jobs.evaluation_files import read_areas, read_transfer
@@ -128,7 +128,13 @@ def judge_file(
         if name not in table:
             names = [str(n) for n in table.columns if n not in ("geometry", PASSES)]
             raise SampleError(f"{str(path)!r}: {name_unknown('column', name, names)}")
-    judged = _judge(maps, table, legend, task=task, settings=settings, year=year)
+    try:
+        judged = _judge(maps, table, legend, task=task, settings=settings)
+    except SampleError as error:
+        raise SampleError(f"{str(path)!r}: {error}") from error
+    except LegendError as error:
+        raise LegendError(f"{str(path)!r}: {error} Here: --crosswalk FROM:TO.") from error
+    judged.attrs["years"] = [] if year is None else [year]
     if mask is not None:
         row, column, inside = pixels_at(maps, judged["x"].to_numpy(), judged["y"].to_numpy())
         place = {
@@ -139,9 +145,7 @@ def judge_file(
         judged = _kept(judged, counts, why="masked")
     outside = judged.attrs["counts"]["outside"]
     if outside:
-        console().print(
-            f"[yellow]note:[/] {outside} of {len(table)} points lie outside the cube"
-        )
+        console().print(f"[yellow]note:[/] {outside} of {len(table)} points lie outside the cube")
     if settings.quality is not None:
         judged.attrs["filter"] = settings.quality
     return judged
@@ -217,11 +221,10 @@ def report(
 ) -> Assessment:
     """The assessment of judged points, with the pictures of their map."""
     transfer = read_transfer(settings.transfer) if settings.transfer is not None else None
-    made = assess(
+    return assess(
         judged, task=task, design=design, block=settings.block, transfer=transfer,
         kappa=settings.kappa, facts=facts, picture=maps,
     )  # fmt: skip
-    return made
 
 
 def facts_of(maps: xr.Dataset, task: str, *, path: Path, reference: str) -> dict[str, str]:
@@ -252,14 +255,13 @@ def _judge(
     *,
     task: str,
     settings: Judging,
-    year: int | None,
 ) -> pd.DataFrame:
     with warnings.catch_warnings():
         # Points left out are told in the terminal's own words.
         warnings.simplefilter("ignore", UserWarning)
         return judge_points(
             maps, table, task=task, labels=settings.labels, legend=legend,
-            crosswalk=settings.crosswalk, year=year, tolerance=(0, 1)[: settings.tolerance + 1],
+            crosswalk=settings.crosswalk, tolerance=(0, 1)[: settings.tolerance + 1],
             region=settings.region, block=settings.block, carry=settings.columns,
         )  # fmt: skip
 
@@ -269,5 +271,3 @@ def _kept(judged: pd.DataFrame, chosen: np.ndarray, *, why: str) -> pd.DataFrame
     counts = {**judged.attrs["counts"], why: int((~chosen).sum()), "judged": len(kept)}
     kept.attrs = {**judged.attrs, "counts": counts}
     return kept
-
-

@@ -51,9 +51,9 @@ def read_point_file(
         Column of class ids or class names.
     legend : str or None
         A JSON file (what ``Legend.to_dict`` gives), a variable of the cube that has CF flags, or
-        the name of a known legend. None: names in the column become a legend of their own; ids are those of the
-        only variable of the cube that has flags. For LUCAS also the name of a legend that its
-        codes lead to; None: its level 1.
+        the name of a known legend. None: names in the column become a legend of their own; ids
+        are those of the only variable of the cube that has flags. For LUCAS also the name of a
+        legend that its codes lead to; None: its level 1.
     crs : str or None
         Reference system of x and y in a table; None: the cube's.
     quality : str or None
@@ -164,7 +164,7 @@ def _read(path: Path, crs: str | None) -> pd.DataFrame:
 def _find_legend(cube: xr.Dataset, column: pd.Series, *, named: bool, wanted: str | None) -> Legend:
     flagged = [str(n) for n, v in cube.data_vars.items() if "flag_values" in v.attrs]
     if wanted is not None and wanted.endswith(".json"):
-        return _read_legend(Path(wanted))
+        return read_legend(Path(wanted))
     if wanted is not None and wanted not in flagged and wanted in list_legends():
         return named_legend(wanted)
     if wanted is not None:
@@ -186,7 +186,14 @@ def _find_legend(cube: xr.Dataset, column: pd.Series, *, named: bool, wanted: st
     )
 
 
-def _read_legend(path: Path) -> Legend:
+def read_legend(path: Path) -> Legend:
+    """A legend from a JSON file.
+
+    Raises
+    ------
+    LegendError
+        If it is not there, or is no legend.
+    """
     try:
         return Legend.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
