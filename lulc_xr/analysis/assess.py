@@ -121,8 +121,9 @@ def assess(
     >>> legend = Legend.from_names("demo", ["cropland", "water"])
     >>> judged = pd.DataFrame({"mapped": [0, 0, 1, 1], "reference": [0, 0, 1, 0]}, dtype="uint8")
     >>> judged.attrs["legend"] = legend.to_dict()
-    >>> print(assess(judged).verdict)
-    The map agrees with the reference at 75.0 % (95 % interval 30.1 % to 95.4 %) of 4 points. ...
+    >>> found = assess(judged)
+    >>> round(found.estimate("overall accuracy").value, 6), found.points
+    (0.75, {'given': 4, 'judged': 4})
     """
     pictures = picture_of(picture, task) if picture is not None else ()
     known = {str(key): str(text) for key, text in (facts or {}).items()}
@@ -168,7 +169,7 @@ def assess(
         unit=design.unit if design is not None else "",
         blocks=plan.blocks,
         correlation=error_correlation(labelled, level=level, seed=seed),
-        cells=cell_table(labelled, legend, level=level),
+        cells=cell_table(labelled, legend, estimates, level=level),
         subsets=subset_table(labelled, legend, filter_name=passes, **scoring),
         regions=_regions(labelled, legend, scoring),
         calibration=calibration,

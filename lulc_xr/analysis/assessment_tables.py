@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.design import Design
-from lulc_xr.analysis.findings import OVERALL
+from lulc_xr.analysis.findings import OVERALL, USERS
 from lulc_xr.analysis.intervals import Interval, wilson_interval
 from lulc_xr.analysis.survey import SurveySample
 from lulc_xr.core.legend import FILL_CLASS, Legend
@@ -136,11 +136,13 @@ def group_table(
     return pd.DataFrame(rows, columns=[name, *_NAMES])
 
 
-def cell_table(judged: pd.DataFrame, legend: Legend, *, level: float) -> pd.DataFrame:
+def cell_table(
+    judged: pd.DataFrame, legend: Legend, estimates: pd.DataFrame, *, level: float
+) -> pd.DataFrame:
     """Of what is mapped as one class, the share that the reference calls another, by point.
 
     Weighted where the points have weights; the interval is Wilson's, from the effective number
-    of points (Kish).
+    of points (Kish). That of the same class is its user's accuracy, taken from `estimates`.
     """
     labelled = judged[judged["reference"] != FILL_CLASS]
     weight = labelled[WEIGHT].to_numpy() if WEIGHT in labelled else np.ones(len(labelled))
@@ -149,13 +151,15 @@ def cell_table(judged: pd.DataFrame, legend: Legend, *, level: float) -> pd.Data
     known, number = row >= 0, len(legend)
     at = (row * number + column)[known]
     sums, squares, counts = (
-        np.bincount(at, values[known], minlength=number**2).reshape(number, number)
+        np.bincount(at, values[known], minlength=number**2).reshape(number, number) * 1.0
         for values in (weight, weight**2, np.ones_like(weight))
     )
     whole = sums.sum(axis=1, keepdims=True)
     share = np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
     size = whole**2 / np.maximum(squares.sum(axis=1, keepdims=True), 1e-300)
     low, high = wilson_interval(share, np.broadcast_to(size, share.shape), level)
+    users = estimates[estimates["quantity"] == USERS].set_index("class").loc[list(legend.names)]
+    low[np.diag_indices(number)], high[np.diag_indices(number)] = users["low"], users["high"]
     return pd.DataFrame(
         {
             "mapped": np.repeat(legend.names, number),

@@ -81,12 +81,12 @@ def _overall(found: Findings) -> Told:
         )
     quantity, allocation = found.estimate(QUANTITY), found.estimate(ALLOCATION)
     if quantity.known and allocation.known and quantity.value + allocation.value > 0:
-        more = "the amounts of the classes" if quantity.value > allocation.value else "their places"
+        whole = quantity.value + allocation.value
         yield may(
             "disagreement",
-            f"Of the disagreement, {percent(quantity.value)} of the total is in the amounts of "
-            f"the classes (quantity) and {percent(allocation.value)} in their places (allocation)"
-            + (f"; {more} differ more." if quantity.value != allocation.value else "."),
+            f"The disagreement of {percent(whole)} is one of {percent(quantity.value)} in the "
+            f"amounts of the classes (quantity) and of {percent(allocation.value)} in their places "
+            "(allocation).",
         )
 
 
@@ -213,9 +213,9 @@ def _subsets(found: Findings) -> Told:
             yield may(
                 "tolerance",
                 f"With a tolerance of {plural(int(row['tolerance']), 'pixel')} the figure is "
-                f"{percent(float(row['estimate']))}: {percent(gain)} of all points have their "
-                "class not under them but beside them. It tells errors of place from others, and "
-                "is no accuracy of the map.",
+                f"{percent(float(row['estimate']))}; the gain of {percent(gain)} comes from points "
+                "whose class lies not under them but beside them. It tells errors of place from "
+                "others, and is no accuracy of the map.",
             )
 
 

@@ -35,7 +35,8 @@ def _calibration(found: Findings) -> Told:
     gap = score(found, "overconfidence")
     if gap.known:
         what = "surer" if gap.value > 0 else "less sure"
-        apart = f"{percent(abs(gap.value))} (interval {percent(gap.low)} to {percent(gap.high)})"
+        ends = sorted((abs(gap.low), abs(gap.high)))
+        apart = f"{percent(abs(gap.value))} (interval {percent(ends[0])} to {percent(ends[1])})"
         if gap.low > 0 or gap.high < 0:
             yield may_not(
                 "calibration",
@@ -53,7 +54,7 @@ def _calibration(found: Findings) -> Told:
     if ranked is not None and not ranked.empty:
         half = ranked.iloc[(ranked["coverage"] - 0.5).abs().argmin()]
         whole = ranked.iloc[-1]
-        better = half["estimate"] > whole["estimate"]
+        better = half["low"] > whole["estimate"]
         yield (may if better else may_not)(
             "ranking",
             f"{'The' if better else 'That the'} model knows where it is unsure: the "

@@ -61,14 +61,15 @@ def coverage_section(found: Findings) -> str:
         return ""
     chart = _coverage(table, level=found.level)
     marks = []
-    for share in (0.25, 0.5, 0.75, 0.9, 1.0):
+    for share in (0.25, 0.5, 0.75, 0.9):
         row = table.iloc[(table["coverage"] - share).abs().argmin()]
         if abs(row["coverage"] - share) < 0.03:
             marks.append(f"{percent(row['estimate'])} of the surest {percent(share, digits=0)}")
     return (
         '<section aria-labelledby="coverage"><h2 id="coverage">Accuracy against coverage</h2>'
         "<p>If only the points were kept where the model is surest, this share of them would be "
-        f"right: {escape('; '.join(marks))}.</p><figure>{chart}</figure></section>"
+        f"right: {escape('; '.join(marks))}; {percent(table['estimate'].iloc[-1])} of all.</p>"
+        f"<figure>{chart}</figure></section>"
     )
 
 

@@ -45,7 +45,8 @@ summary{cursor:pointer;color:var(--dim);font-size:13px;margin-bottom:4px}
 ASSESSMENT_STYLE = """
 .cards div{flex:1 1 140px}
 .cards b{white-space:nowrap}
-b.name{color:var(--ink);overflow-wrap:anywhere}
+h1,b.name,summary,figcaption,p{overflow-wrap:anywhere}
+b.name{color:var(--ink)}
 .verdict{font-size:18px;line-height:1.45}
 .both{display:flex;flex-wrap:wrap;gap:14px 28px;align-items:flex-start}
 .both>*{flex:1 1 300px;min-width:0}
@@ -88,6 +89,7 @@ figcaption{font-size:14px;margin-top:6px}
 .apart h2{border:0;margin-top:12px}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0}
 dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
+thead th.text{text-align:left}
 code{font:13px/1.5 ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 td.text{text-align:left}
 @media (max-width:640px){.wide th:first-child{white-space:normal;min-width:96px;max-width:132px}

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 NOTHING = "–"
+_GAP = "\N{NO-BREAK SPACE}"
 
 
 def percent(share: float, *, digits: int = 1) -> str:
-    """A share in per cent.
+    r"""A share in per cent.
 
     Examples
     --------
     >>> percent(0.8615), percent(float("nan")), percent(0.95, digits=0)
-    ('86.2 %', '–', '95 %')
+    ('86.2\xa0%', '–', '95\xa0%')
     """
-    return NOTHING if math.isnan(share) else f"{100 * share:.{digits}f} %"
+    return NOTHING if math.isnan(share) else f"{100 * share:.{digits}f}{_GAP}%"
 
 
 def number(value: float) -> str:
@@ -32,7 +33,7 @@ def number(value: float) -> str:
         return NOTHING
     if abs(value) < 10 and value != round(value):
         return f"{value:.2g}"
-    return f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
+    return f"{value:,.0f}".replace(",", _GAP)
 
 
 def plural(count: int, word: str) -> str:
