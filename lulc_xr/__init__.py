@@ -84,8 +84,9 @@ from lulc_xr.samples.store import open_samples, write_samples
 from lulc_xr.samples.weak import draw_weak_samples
 from lulc_xr.versions import show_versions
 
-# Imported when first used: what needs PyTorch, and what needs rasterio.
+# Imported when first used: what needs PyTorch or rasterio, and pages.
 _ON_DEMAND = {
+    "Assessment": "lulc_xr.analysis.assessment",
     "Augmentation": "lulc_xr.training.augmentation",
     "BuildReport": "lulc_xr.jobs.building",
     "Classifier": "lulc_xr.models.classifier",
@@ -105,6 +106,7 @@ _ON_DEMAND = {
     "TaskComparison": "lulc_xr.training.task_comparison",
     "TrainConfig": "lulc_xr.training.config",
     "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
+    "assess": "lulc_xr.analysis.assess",
     "build": "lulc_xr.jobs.building",
     "calibrate": "lulc_xr.models.calibrate",
     "compare_tasks": "lulc_xr.training.task_comparison",
@@ -133,6 +135,7 @@ __all__ = [
     "CLEAR_RULES",
     "COMMON_BANDS",
     "Accuracy",
+    "Assessment",
     "Augmentation",
     "BuildReport",
     "CalibrationScores",
@@ -187,6 +190,7 @@ __all__ = [
     "accuracy",
     "aggregate",
     "as_predictor",
+    "assess",
     "assign_raster_regions",
     "assign_regions",
     "bioclim",

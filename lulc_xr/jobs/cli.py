@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lulc_xr.jobs import learning_commands, point_commands, trust_commands
+from lulc_xr.jobs import evaluation_commands, learning_commands, point_commands, trust_commands
 from lulc_xr.jobs.options import (
     BuiltStore,
     Catalogue,
@@ -21,7 +21,6 @@ from lulc_xr.jobs.options import (
     RecipeYears,
     Scheduler,
     Store,
-    Task,
     Workers,
     job,
 )
@@ -314,6 +313,8 @@ def verify(store: Store) -> None:
 
 
 app.command()(point_commands.points)
+app.command()(evaluation_commands.evaluate)
+app.command()(evaluation_commands.verify)
 app.command()(learning_commands.experiment)
 app.command()(learning_commands.networks)
 
