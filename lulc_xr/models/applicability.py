@@ -1,0 +1,300 @@
+"""Fits the area of applicability: where a model resembles what it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, Self, TypeVar
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from lulc_xr.core.applicability import Applicability
+from lulc_xr.core.attachments import Attachments
+from lulc_xr.core.errors import ModelError, SampleError, name_unknown
+from lulc_xr.core.model import ModelSpec, Predictor
+from lulc_xr.core.nearest import mean_pairwise_distance, nearest_of_others, upper_whisker
+from lulc_xr.models.features import feature_groups, feature_names, model_features
+from lulc_xr.models.importance import permutation_importance
+
+Weights = Literal["permutation"] | Mapping[str, float] | Sequence[float] | NDArray[Any] | None
+
+_FEWEST = 5
+"""Samples below which there is no box plot of their dissimilarities."""
+
+
+class Attachable(Predictor, Protocol):
+    """A model that something can be attached to."""
+
+    @property
+    def attachments(self) -> Attachments:
+        """What is attached."""
+        ...
+
+    def attach(self, **rules: Any) -> Self:
+        """The same model with other attachments."""
+        ...
+
+
+Model = TypeVar("Model", bound=Attachable)
+
+
+def fit_applicability(
+    model: Model,
+    samples: xr.Dataset,
+    *,
+    fold: str = "fold",
+    weights: Weights = "permutation",
+    maximum: int = 4000,
+    seed: int = 0,
+) -> Model:
+    """The model with its area of applicability, from the samples that it was trained on.
+
+    Features (the series, then the context of the model) are scaled to mean 0 and deviation 1 over
+    the samples and weighted by their importance. The dissimilarity of a place is its Euclidean
+    distance from the nearest sample, divided by the mean distance between two samples. The
+    threshold is the largest dissimilarity of a sample from those of **other folds** that is no
+    outlier (upper whisker of the box plot): as far as a fold is from the others, the model's
+    scores on folds say something.
+
+    Parameters
+    ----------
+    model : Classifier, Ensemble, or another model that has ``attach``
+        The trained model.
+    samples : xr.Dataset
+        The samples that it was trained on, with `fold`; samples of fold -1 (unused) are left out.
+    fold : str
+        Variable of the samples with their folds, see :func:`lulc_xr.make_folds`.
+    weights : "permutation", mapping, array or None
+        Importance of the features. "permutation": by how much the Brier score of the model on
+        (at most 2000 of) the samples grows when a band, all dates together, or a context variable
+        is shuffled between samples; 0 where it does not grow. A mapping gives a weight to each
+        band and context variable, an array to each feature. None: all are equal.
+    maximum : int
+        Samples that are kept as references, drawn at random if there are more. With fewer
+        references every distance is as large or larger, that of the samples from other folds too,
+        from which the threshold comes; and a sample that was not kept is itself at some distance.
+    seed : int
+        Seed of what is drawn and shuffled.
+
+    Returns
+    -------
+    model
+        The same model with ``.applicability``; its ``provenance`` says how it was fitted.
+
+    Raises
+    ------
+    SampleError
+        If samples have no folds, one fold only, missing values, or are too few.
+    ModelError
+        If features are constant, weights do not fit, or nothing can be attached to the model.
+
+    References
+    ----------
+    Meyer, H., Pebesma, E. (2021). Predicting into unknown space? Estimating the area of
+    applicability of spatial prediction models. Methods in Ecology and Evolution 12, 1620-1633.
+    https://doi.org/10.1111/2041-210X.13650
+    Breiman, L. (2001). Random forests. Machine Learning 45, 5-32. (permutation importance)
+
+    Examples
+    --------
+    >>> from lulc_xr.samples.extract import extract_samples
+    >>> from lulc_xr.samples.folds import make_folds
+    >>> from lulc_xr.testing import landscape, points
+    >>> from lulc_xr.training.config import TrainConfig
+    >>> from lulc_xr.training.fit import fit
+    >>> cube = landscape(y=64, x=64)
+    >>> samples = extract_samples(cube, points(cube, per_class=8))
+    >>> samples = make_folds(samples, block=160, folds=3)
+    >>> model = fit(samples, config=TrainConfig(epochs=2))
+    >>> model = fit_applicability(model, samples)
+    >>> applicability_of(model, samples).dissimilarity.max()
+    0.0
+    """
+    if not hasattr(model, "attach"):
+        raise ModelError(
+            f"nothing can be attached to a {type(model).__name__}. Give a Classifier, an Ensemble, "
+            "or a model that has attach(applicability=...) and .attachments."
+        )
+    own = _used(samples, fold)
+    features = model_features(model.spec, own)
+    folds, names = own[fold].values, feature_names(model.spec, features.shape[1])
+    _check_numbers(features, folds, maximum)
+    rng = np.random.default_rng(seed)
+    importance = _importance(model, own, weights, rng)
+    weight = _of_features(importance, weights, model.spec, features.shape[1])
+    mean, scale = _scales(features, weight, names)
+    kept = _thinned(folds, maximum, rng)
+    # Only to scale: the distances that belong to the references are not known yet.
+    scaled = (features - mean) * (weight / scale)
+    distance = mean_pairwise_distance(scaled[kept])
+    if not distance > 0:
+        raise SampleError("all samples are the same in the features that have a weight.")
+    apart = nearest_of_others(scaled, folds, scaled[kept], folds[kept]) / distance
+    threshold = upper_whisker(apart)
+    rule = Applicability(
+        mean=mean,
+        scale=scale,
+        weight=weight,
+        reference=scaled[kept],
+        mean_distance=distance,
+        threshold=threshold,
+        provenance={
+            "samples": len(features),
+            "references": len(kept),
+            "fold": fold,
+            "folds": len(np.unique(folds)),
+            "weights": _named(weights),
+            "importance": importance,
+            "seed": seed,
+            "dissimilarity_of_other_folds": {
+                str(q): float(np.quantile(apart, q)) for q in (0.5, 0.75, 0.95, 1.0)
+            },
+            "samples_inside": float((apart <= threshold).mean()),
+        },
+    )
+    return model.attach(applicability=rule)
+
+
+def applicability_of(model: Attachable, samples: xr.Dataset) -> pd.DataFrame:
+    """How far samples lie from what a model was trained on, and whether it may be used there.
+
+    Parameters
+    ----------
+    model : Classifier, Ensemble, ...
+        A model with an area of applicability, see :func:`fit_applicability`.
+    samples : xr.Dataset
+        Samples with the bands, dates and context of the model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per sample: `dissimilarity` float32, NaN where a feature is missing; `applicable`,
+        True where it is not above the threshold (missing where it is unknown); `point_id` if the
+        samples have it. ``attrs["threshold"]`` is the threshold.
+
+    Raises
+    ------
+    ModelError
+        If the model has no area of applicability.
+    """
+    rule = model.attachments.applicability if hasattr(model, "attachments") else None
+    if rule is None:
+        raise ModelError(
+            "this model has no area of applicability. Fit it on the samples that the model was "
+            "trained on: model = lulc_xr.fit_applicability(model, samples)."
+        )
+    found = rule.dissimilarity(np.ascontiguousarray(model_features(model.spec, samples).T))
+    inside = pd.array(rule.applicable(found), dtype="boolean")
+    inside[np.isnan(found)] = pd.NA
+    columns: dict[str, Any] = {"dissimilarity": found, "applicable": inside}
+    if "point_id" in samples.variables:
+        columns = {"point_id": samples["point_id"].values, **columns}
+    table = pd.DataFrame(columns)
+    table.attrs["threshold"] = rule.threshold
+    return table
+
+
+def _used(samples: xr.Dataset, fold: str) -> xr.Dataset:
+    if fold not in samples.variables:
+        raise SampleError(
+            f"samples without a variable {fold!r}: the threshold comes from the distances between "
+            "folds; nearest samples of all would be neighbours, and the area too small. Make "
+            "folds in space: samples = lulc_xr.make_folds(samples, block=...)."
+        )
+    return samples.isel(sample=np.flatnonzero(samples[fold].values >= 0))
+
+
+def _check_numbers(features: NDArray[np.float32], folds: NDArray[Any], maximum: int) -> None:
+    if len(features) < _FEWEST:
+        raise SampleError(f"{len(features)} samples in folds; give at least {_FEWEST}.")
+    different = np.unique(folds)
+    if len(different) < 2:
+        raise SampleError(
+            f"all samples are in fold {different[0]}; the threshold needs at least two. Give all "
+            "folds that the model was trained on, or make other ones: lulc_xr.make_folds."
+        )
+    if maximum < max(_FEWEST, len(different)):
+        raise SampleError(
+            f"maximum={maximum} references; give at least {_FEWEST}, and one for each of "
+            f"{len(different)} folds."
+        )
+    missing = ~np.isfinite(features).all(axis=1)
+    if missing.any():
+        raise SampleError(
+            f"{int(missing.sum())} of {len(features)} samples miss a value of their series or "
+            "context. Fill gaps when they are drawn (fill='linear'), or drop these samples."
+        )
+
+
+def _importance(
+    model: Predictor, samples: xr.Dataset, weights: Weights, rng: np.random.Generator
+) -> dict[str, float] | None:
+    """Weight of each band and context variable, mean 1; None if weights are given by feature."""
+    groups = feature_groups(model.spec)
+    if weights is None:
+        return dict.fromkeys(groups, 1.0)
+    if isinstance(weights, str):
+        if weights != "permutation":
+            raise ModelError(name_unknown("weights of features", weights, ["permutation"]))
+        found = permutation_importance(model, samples, rng)
+        if not any(found.values()):
+            raise ModelError(
+                "shuffling bands does not make the model worse: it does not use them, or the "
+                "samples are too few. Give weights=None for equal ones."
+            )
+        mean = sum(found.values()) / len(found)
+        return {name: value / mean for name, value in found.items()}
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in groups:
+                raise ModelError(name_unknown("band or context variable", name, groups))
+        if lacking := [name for name in groups if name not in weights]:
+            raise ModelError(f"no weight for {', '.join(lacking)}; give one for each, 0 for none.")
+        return {name: float(weights[name]) for name in groups}
+    return None
+
+
+def _named(weights: Weights) -> str:
+    return weights if isinstance(weights, str) else "equal" if weights is None else "given"
+
+
+def _of_features(
+    importance: dict[str, float] | None, weights: Weights, spec: ModelSpec, number: int
+) -> NDArray[np.float32]:
+    """Weight of each of so many features."""
+    if importance is None:
+        given = np.asarray(weights, np.float32)
+    else:
+        dates = (number - len(spec.context)) // len(spec.bands)
+        series = np.tile([importance[band] for band in spec.bands], dates)
+        given = np.array([*series, *(importance[n] for n in spec.context)], np.float32)
+    if given.shape != (number,):
+        raise ModelError(f"weights of shape {given.shape} for {number} features.")
+    if not (np.isfinite(given).all() and (given >= 0).all() and given.any()):
+        raise ModelError("weights of features must be finite and >= 0, and not all 0.")
+    return given
+
+
+def _scales(
+    features: NDArray[np.float32], weight: NDArray[np.float32], names: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and deviation of each feature."""
+    mean, scale = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+    constant = ~(scale > 1e-6 * np.abs(mean))
+    if bad := [n for n, c, w in zip(names, constant, weight, strict=True) if c and w > 0]:
+        raise ModelError(
+            f"{', '.join(bad[:5])}{' ...' if len(bad) > 5 else ''}: the same in all samples, so "
+            "that no other value can be judged. Leave it out of the model, or give weights= a "
+            "mapping with 0 for it."
+        )
+    return mean.astype(np.float32), np.where(constant, 1.0, scale).astype(np.float32)
+
+
+def _thinned(folds: NDArray[Any], maximum: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of the samples that are kept, at least one of each fold."""
+    order = rng.permutation(len(folds))
+    _, first = np.unique(folds[order], return_index=True)
+    ranked = np.concatenate([order[first], np.delete(order, first)])
+    return np.sort(ranked[:maximum])
