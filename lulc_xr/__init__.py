@@ -110,6 +110,7 @@ _ON_DEMAND = {
     "make_network": "lulc_xr.models.registry",
     "plan_recipe": "lulc_xr.jobs.planning",
     "pretrain": "lulc_xr.training.pretrain",
+    "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
 }
@@ -218,6 +219,7 @@ __all__ = [
     "pool_folds",
     "pretrain",
     "quality_filter",
+    "rasterize_regions",
     "read_agera5",
     "read_chelsa",
     "read_elc10",

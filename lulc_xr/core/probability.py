@@ -41,8 +41,12 @@ def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     # max(p, tiny) keeps the logarithm finite; p * log(tiny) is exactly 0 for p = 0.
     tiny = np.float32(np.finfo(np.float32).tiny)
     total = np.zeros(probabilities.shape[1:], np.float32)
+    term = np.empty_like(total)
     for p in probabilities:
-        total -= p * np.log(np.maximum(p, tiny))
+        np.maximum(p, tiny, out=term)
+        np.log(term, out=term)
+        term *= p
+        total -= term
     return np.clip(total, 0, highest_entropy(len(probabilities)))
 
 
@@ -102,7 +106,7 @@ def check_probabilities(
         )
     total = probabilities.sum(axis=0)
     wrong = seen & ~(np.abs(total - 1) <= _SUM_TOLERANCE)
-    if wrong.any() or (probabilities < 0)[:, seen].any():
+    if wrong.any() or (seen & (probabilities.min(axis=0) < 0)).any():
         first = float(total[wrong][0]) if wrong.any() else float(probabilities[:, seen].min())
         raise ModelError(
             f"predict_block gave no probabilities for task {task!r}: "

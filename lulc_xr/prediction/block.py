@@ -1,79 +1,33 @@
-"""One block of a cube to class map, entropy and probabilities, patch by patch in memory."""
+"""One block of a cube to all asked variables, patch by patch in memory, from one pass."""
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.blocks import Window, patches
 from lulc_xr.core.compositing import prepare_series
 from lulc_xr.core.cube import check_scale
 from lulc_xr.core.dates import YearDates
 from lulc_xr.core.errors import ModelError
-from lulc_xr.core.legend import FILL_CLASS
 from lulc_xr.core.model import ModelSpec, Predictor
-from lulc_xr.core.probability import check_probabilities, entropy, fill_unseen, most_probable
-from lulc_xr.prediction.context import mark_outside
-
-Context = Mapping[str, NDArray[np.float32]]
-"""Context variables of a block by name, each of shape (y, x)."""
+from lulc_xr.core.probability import check_probabilities, fill_unseen
+from lulc_xr.core.regions import RegionKey
+from lulc_xr.core.task_facts import Members, Regions, TaskFacts
+from lulc_xr.prediction.facts import Context, PlaceFacts
+from lulc_xr.prediction.outputs import Output, Outputs, attachments_of
+from lulc_xr.prediction.probe import Probe, by_task, compare_once
 
 PATCH_PIXELS = 4096
 """Pixels of a patch without halo: its series stay in the processor's cache."""
 
 _HALO_PATCH_PIXELS = 256 * 256
-_PROBE_PIXELS = 1000
-AGREEMENT = 0.999
-"""Share of classes that bfloat16 and float32 must have in common on a probe block."""
-
-_probe_lock = threading.Lock()
-_probed: set[str] = set()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """What is computed of each task: names of variables by kind; and `outside`, of the context."""
-
-    classes: Mapping[str, str]
-    entropies: Mapping[str, str]
-    probabilities: Mapping[str, str]
-    outside: str | None = None
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Tasks of which anything is asked."""
-        asked = (*self.classes, *self.entropies, *self.probabilities)
-        return tuple(dict.fromkeys(asked))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Probe:
-    """What a model in a fast precision is compared with, once per process.
-
-    Parameters
-    ----------
-    reference : Predictor
-        The same model in float32.
-    identity : str
-        Hash of the model.
-    pixels : int
-        Seen pixels that a patch needs to count as a probe.
-    """
-
-    reference: Predictor
-    identity: str
-    pixels: int
-
-
-def probe_pixels(shard: tuple[int, int]) -> int:
-    """Seen pixels of a probe, for shards of this height and width: half of them will do."""
-    return min(_PROBE_PIXELS, -(-math.prod(shard) // 2))
+_Inside = tuple[slice, slice]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +46,8 @@ class Block:
         The block's rectangle, and its halo.
     context : mapping of str to ndarray of float32, or None
         Context variables, each of shape (y, x), with halo; NaN where there is none.
+    regions : mapping of RegionKey to ndarray of int16
+        Position of each pixel's region, shape (y, x), with halo.
     """
 
     pixels: NDArray[Any]
@@ -99,6 +55,7 @@ class Block:
     clear: NDArray[np.uint8] | None
     window: Window
     context: Context | None = None
+    regions: Regions = field(default_factory=dict)
 
     def series(
         self, patch: Window, *, spec: ModelSpec, year: YearDates
@@ -116,6 +73,34 @@ class Block:
         if self.context is None:
             return None
         return {name: v[patch.outer_y, patch.outer_x] for name, v in self.context.items()}
+
+    def regions_of(self, patch: Window) -> dict[RegionKey, NDArray[np.int16]]:
+        """Regions of a patch with its halo."""
+        return {key: v[patch.outer_y, patch.outer_x] for key, v in self.regions.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Patch:
+    """A patch that a model is given, with its halo."""
+
+    series: NDArray[np.float32]
+    days: NDArray[np.int32]
+    context: Context | None
+    regions: Regions
+    seen: NDArray[np.bool_]
+    inner: _Inside
+
+    @property
+    def visible(self) -> NDArray[np.bool_]:
+        """Seen pixels of the patch itself, without halo."""
+        return self.seen[self.inner]
+
+    def given(self, attachments: Attachments) -> Context | None:
+        """Context that the model is given, with the regions of its calibration."""
+        key = attachments.calibration.regions if attachments.calibration else None
+        if key is None or key not in self.regions:
+            return self.context
+        return {**(self.context or {}), key.variable: self.regions[key].astype(np.float32)}
 
 
 def predict_block(
@@ -137,162 +122,167 @@ def predict_block(
     year : YearDates
         Dates of the mapped year.
     outputs : Outputs
-        What is asked.
+        What is asked. Where it needs the members of a model, each is run once per patch, and
+        the probabilities are their mean; where it asks for nothing of a task, the model is not
+        run.
     probe : Probe, optional
         Needed when `predictor` computes in another precision than float32.
 
     Returns
     -------
     dict of str to ndarray
-        Shape (1, y, x), probabilities (1, class, y, x), without halo.
+        Shape (1, y, x), with classes or members (1, class, y, x), without halo.
     """
-    spec = predictor.spec
-    made = _empty(block.window.shape, spec, outputs)
+    spec, attachments = predictor.spec, attachments_of(predictor)
+    made = {
+        output.name: np.full(
+            (1, *leading_shape(output, spec, outputs), *block.window.shape),
+            output.described.fill,
+            output.described.dtype,
+        )
+        for output in outputs.each
+    }
+    checked = False
+    for where, patch in _patches(block, spec, year):
+        if not patch.visible.any():
+            continue
+        if not checked:
+            check_scale(patch.series)
+            checked = True
+        _put(made, outputs.of(""), _facts_of_place(patch, spec, attachments), patch.visible, where)
+        if not outputs.tasks:
+            continue
+        context = patch.given(attachments)
+        if probe is not None and patch.seen.sum() >= probe.pixels:
+            compare_once(
+                probe, predictor, patch.series, patch.days, seen=patch.seen, context=context
+            )
+        if spec.dates.fill and not patch.seen.all():
+            # Gaps that are longer than max_gap stay NaN in pixels that were seen.
+            np.copyto(patch.series, np.float32(0), where=~patch.seen)
+        for facts in _facts_of_tasks(patch, predictor, outputs, context):
+            _put(made, outputs.of(facts.task), facts, patch.visible, where)
+    return made
+
+
+def leading_shape(output: Output, spec: ModelSpec, outputs: Outputs) -> tuple[int, ...]:
+    """Sizes of a variable's dimensions between year and y: its classes, its members, or none."""
+    axis = output.described.axis
+    if not axis:
+        return ()
+    return (len(spec.legends[output.task]) if axis == "class" else outputs.members,)
+
+
+def _patches(block: Block, spec: ModelSpec, year: YearDates) -> Iterator[tuple[_Inside, _Patch]]:
+    """Patches of a block, and where each lies in the block without halo."""
     days = np.asarray(year.days, np.int32)
     size = _HALO_PATCH_PIXELS if spec.halo or spec.stride > 1 else PATCH_PIXELS
-    origin = block.window.inner
-    checked = False
+    rows, columns = block.window.inner
     for patch in patches(block.window, halo=spec.halo, pixels=size, stride=spec.stride):
         series, seen = block.series(patch, spec=spec, year=year)
         context = block.context_of(patch)
         for values in (context or {}).values():
             # Without context nothing is known of a pixel that a model of context could use.
             seen = seen & np.isfinite(values)
-        inner = patch.inner
-        visible = seen[inner]
-        if not visible.any():
-            continue
-        if not checked:
-            check_scale(series)
-            checked = True
-        if probe is not None and seen.sum() >= probe.pixels:
-            _compare(probe, predictor, series, days, seen=seen, context=context)
-        if spec.dates.fill and not seen.all():
-            # Gaps that are longer than max_gap stay NaN in pixels that were seen.
-            np.copyto(series, np.float32(0), where=~seen)
-        found = by_task(predictor.predict_block(series, days, context), spec)
         where = (
-            slice(patch.y.start - origin[0].start, patch.y.stop - origin[0].start),
-            slice(patch.x.start - origin[1].start, patch.x.stop - origin[1].start),
+            slice(patch.y.start - rows.start, patch.y.stop - rows.start),
+            slice(patch.x.start - columns.start, patch.x.stop - columns.start),
         )
-        if context:
-            beyond = mark_outside({n: v[inner] for n, v in context.items()}, spec)
-            if outputs.outside:
-                made[outputs.outside][0][where] = fill_unseen(beyond, visible)
-        for task in outputs.tasks:
-            check_probabilities(found[task], seen, classes=len(spec.legends[task]), task=task)
-            _put(made, found[task][(slice(None), *inner)], visible, where, task, spec, outputs)
-    return made
+        yield (
+            where,
+            _Patch(
+                series=series,
+                days=days,
+                context=context,
+                regions=block.regions_of(patch),
+                seen=seen,
+                inner=patch.inner,
+            ),
+        )
 
 
-def by_task(found: object, spec: ModelSpec) -> Mapping[str, NDArray[np.float32]]:
-    """Probabilities by task, also where a model of one task gave an array."""
-    if not isinstance(found, Mapping):
-        if len(spec.legends) > 1:
-            raise ModelError(
-                f"predict_block gave one array for tasks {list(spec.legends)}; "
-                "return a mapping of task to probabilities."
-            )
-        found = {next(iter(spec.legends)): found}
-    missing = [task for task in spec.legends if task not in found]
-    if missing:
-        raise ModelError(f"predict_block gave {list(found)}; missing: {missing}.")
-    return {task: np.asarray(found[task], np.float32) for task in spec.legends}
+def _facts_of_place(patch: _Patch, spec: ModelSpec, attachments: Attachments) -> PlaceFacts:
+    inner = patch.inner
+    facts = PlaceFacts(
+        spec=spec,
+        series=patch.series[(..., *inner)],
+        seen=patch.visible,
+        context=patch.context and {name: v[inner] for name, v in patch.context.items()},
+        attachments=attachments,
+    )
+    if spec.context:
+        # Asked for or not: who maps places beyond the training samples is told.
+        _ = facts.outside
+    return facts
 
 
-def _empty(shape: tuple[int, int], spec: ModelSpec, outputs: Outputs) -> dict[str, NDArray[Any]]:
-    made: dict[str, NDArray[Any]] = {}
-    for name in outputs.classes.values():
-        made[name] = np.full((1, *shape), FILL_CLASS, np.uint8)
-    for name in outputs.entropies.values():
-        made[name] = np.full((1, *shape), np.nan, np.float32)
-    for task, name in outputs.probabilities.items():
-        made[name] = np.full((1, len(spec.legends[task]), *shape), np.nan, np.float32)
-    if outputs.outside:
-        made[outputs.outside] = np.full((1, *shape), FILL_CLASS, np.uint8)
-    return made
+def _facts_of_tasks(
+    patch: _Patch, predictor: Predictor, outputs: Outputs, context: Context | None
+) -> Iterator[TaskFacts]:
+    """What the model says of each task, from one pass of it or of each of its members."""
+    spec, inner = predictor.spec, patch.inner
+    conformal = attachments_of(predictor).conformal
+    regions = {key: values[inner] for key, values in patch.regions.items()}
+    members: dict[str, Members] = {}
+    if outputs.members:
+        members = _run_members(patch, predictor, outputs, context)
+        found = {task: own.sums.mean() for task, own in members.items()}
+    else:
+        given = by_task(predictor.predict_block(patch.series, patch.days, context), spec)
+        found = {task: _checked(given[task], task, patch, spec) for task in outputs.tasks}
+    for task in outputs.tasks:
+        yield TaskFacts(
+            task=task,
+            legend=spec.legends[task],
+            probabilities=found[task],
+            members=members.get(task),
+            conformal=conformal,
+            regions=regions,
+        )
+
+
+def _run_members(
+    patch: _Patch, predictor: Any, outputs: Outputs, context: Context | None
+) -> dict[str, Members]:
+    spec = predictor.spec
+    members = {
+        task: Members(
+            spec.legends[task],
+            entropies=outputs.ask("aleatoric", "epistemic"),
+            classes=outputs.ask("members"),
+        )
+        for task in outputs.tasks
+    }
+    number = 0
+    for each in predictor.each_member(patch.series, patch.days, context):
+        number += 1
+        given = by_task(each, spec)
+        for task, own in members.items():
+            own.add(_checked(given[task], task, patch, spec))
+    if number != outputs.members:
+        raise ModelError(
+            f"each_member of {type(predictor).__name__} gave {number} members, but its length is "
+            f"{outputs.members}; expected as many."
+        )
+    return members
+
+
+def _checked(
+    found: NDArray[np.float32], task: str, patch: _Patch, spec: ModelSpec
+) -> NDArray[np.float32]:
+    """Probabilities without halo, after a check of all."""
+    check_probabilities(found, patch.seen, classes=len(spec.legends[task]), task=task)
+    return found[(slice(None), *patch.inner)]
 
 
 def _put(
-    made: dict[str, NDArray[Any]],
-    probabilities: NDArray[np.float32],
-    seen: NDArray[np.bool_],
-    where: tuple[slice, slice],
-    task: str,
-    spec: ModelSpec,
-    outputs: Outputs,
+    made: Mapping[str, NDArray[Any]],
+    outputs: tuple[Output, ...],
+    facts: TaskFacts | PlaceFacts,
+    visible: NDArray[np.bool_],
+    where: _Inside,
 ) -> None:
-    if task in outputs.classes:
-        classes = most_probable(probabilities, spec.legends[task])
-        made[outputs.classes[task]][0][where] = fill_unseen(classes, seen)
-    if task in outputs.entropies:
-        made[outputs.entropies[task]][0][where] = fill_unseen(entropy(probabilities), seen)
-    if task in outputs.probabilities:
-        target = made[outputs.probabilities[task]][0]
-        target[(slice(None), *where)] = fill_unseen(probabilities.copy(), seen)
-
-
-def _compare(
-    probe: Probe,
-    predictor: Predictor,
-    series: NDArray[np.float32],
-    days: NDArray[np.int32],
-    *,
-    seen: NDArray[np.bool_],
-    context: Context | None,
-) -> None:
-    """Once per model and process: compare the fast precision with float32 on real pixels."""
-    with _probe_lock:
-        if probe.identity not in _probed:
-            check_agreement(probe.reference, predictor, series, days, seen=seen, context=context)
-            _probed.add(probe.identity)
-
-
-def check_agreement(
-    reference: Predictor,
-    predictor: Predictor,
-    series: NDArray[np.float32],
-    days: NDArray[np.int32],
-    *,
-    seen: NDArray[np.bool_],
-    context: Context | None = None,
-) -> float:
-    """Share of classes that two precisions of a model have in common; refuses a low one.
-
-    Parameters
-    ----------
-    reference, predictor : Predictor
-        The model in float32, and in the precision that is asked for.
-    series : ndarray of float32
-        Shape (time, band, y, x).
-    days : ndarray of int32
-        Shape (time,).
-    seen : ndarray of bool
-        Shape (y, x); only these pixels count.
-    context : mapping or None
-        Context variables by name, each of shape (y, x).
-
-    Returns
-    -------
-    float
-        The lowest share over tasks.
-
-    Raises
-    ------
-    ModelError
-        If it is below 99.9 %.
-    """
-    block = np.where(seen, series, np.float32(0)) if reference.spec.dates.fill else series
-    exact = by_task(reference.predict_block(block, days, context), reference.spec)
-    fast = by_task(predictor.predict_block(block, days, context), predictor.spec)
-    shares = {
-        task: float((exact[task].argmax(0) == fast[task].argmax(0))[seen].mean()) for task in exact
-    }
-    task, share = min(shares.items(), key=lambda item: item[1])
-    if share < AGREEMENT:
-        raise ModelError(
-            f"bfloat16 is refused for this model: on a probe block of {int(seen.sum())} pixels it "
-            f"gives the same class of {task!r} as float32 at {share:.2%}, expected at least "
-            f"{AGREEMENT:.1%}. Use precision='float32'."
-        )
-    return share
+    for output in outputs:
+        target = made[output.name][(0, ..., *where)]
+        target[...] = output.described.make(facts)
+        fill_unseen(target, visible)

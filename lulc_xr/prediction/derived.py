@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.probability import entropy, fill_unseen, most_probable
-from lulc_xr.prediction.block import Outputs
-from lulc_xr.prediction.variables import class_dimension, task_variables
+from lulc_xr.prediction.kinds import CLASS_MAP, Meaning
+from lulc_xr.prediction.outputs import Output, Outputs
+from lulc_xr.prediction.variables import class_dimension, describe
 
+_KINDS = (CLASS_MAP, "entropy", "probability")
 _KEPT = ("model_hash", "precision", "year_start")
 
 
@@ -108,11 +110,7 @@ def as_maps(
     for own in tasks:
         values = found[own.task].astype(np.float32)
         dim = own.dimension
-        names = Outputs(
-            classes={own.task: own.task},
-            entropies={own.task: f"{own.task}_entropy"},
-            probabilities={own.task: f"{own.task}_probability"},
-        )
+        outputs = Outputs(each=tuple(Output(kind=k, task=own.task) for k in _KINDS))
         arrays = {
             own.task: _reduce(_classes_of, values, dim, np.uint8, ids=own.legend),
             f"{own.task}_entropy": _reduce(_entropy_of, values, dim, np.float32),
@@ -121,7 +119,12 @@ def as_maps(
         kept = {k: str(own.classes.attrs[k]) for k in _KEPT if k in own.classes.attrs}
         before = str(own.classes.attrs.get("history", ""))
         provenance = kept | {"history": f"{before}; {history}" if before else history}
-        made |= task_variables(own.task, own.legend, arrays, names, provenance)
+        meaning = Meaning(words=own.task.replace("_", " "), legend=own.legend)
+        for output in outputs.each:
+            array = arrays[output.name]
+            made[output.name] = describe(
+                output, array, outputs, meaning=meaning, provenance=provenance
+            )
         coords |= {k: v.variable for k, v in own.classes.coords.items()}
         coords[dim] = np.array(own.legend.names, dtype=np.dtypes.StringDType())
     return xr.Dataset(made, coords=coords)

@@ -117,7 +117,7 @@ def make_source(
     Parameters
     ----------
     da_ : xr.DataArray
-        Variable over (..., y, x).
+        Variable over (..., y, x), or (y, x).
     positions : sequence of sequence of int
         What is needed of each leading dimension.
 
@@ -141,7 +141,9 @@ def make_source(
     )
     stored = stored_array(data)
     if stored is not None and (
-        stored.scale is not None or (stored.dtype.kind in "buf" and da_.ndim == 3)
+        stored.scale is not None
+        or (stored.dtype.kind in "buf" and da_.ndim == 3)
+        or (stored.dtype.kind in "iu" and da_.ndim == 2)
     ):
         return StoredSource(stored=stored, leading=wanted, dask_name=data.name), None
     for axis, places in enumerate(wanted):

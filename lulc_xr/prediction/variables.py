@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.dates import year_bounds
-from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.core.model import ModelSpec, PredictorReference
-from lulc_xr.core.probability import PROBABILITY_SCALE
-from lulc_xr.prediction.block import Outputs
+from lulc_xr.prediction.kinds import CLASS_MAP, Meaning
+from lulc_xr.prediction.outputs import Output, Outputs
 
 
 def map_dataset(
@@ -23,6 +23,7 @@ def map_dataset(
     spec: ModelSpec,
     outputs: Outputs,
     reference: PredictorReference,
+    attachments: Attachments,
 ) -> xr.Dataset:
     """The maps as variables of the cube's grid, with attributes written anew.
 
@@ -37,9 +38,11 @@ def map_dataset(
     spec : ModelSpec
         The model's legends and time axis.
     outputs : Outputs
-        Names of the variables of each task.
+        The variables.
     reference : PredictorReference
         The model, named in the provenance.
+    attachments : Attachments
+        Rules of the model, named where they decide.
     """
     starts = [str(year_bounds(y, start_month=spec.dates.start_month)[0]) for y in years]
     provenance = {
@@ -48,19 +51,29 @@ def map_dataset(
         "year_start": " ".join(starts),
         "history": "lulc_xr.classify",
     }
-    made: dict[str, xr.Variable] = {}
-    for task, legend in spec.legends.items():
-        made |= task_variables(task, legend, arrays, outputs, provenance)
-    if outputs.outside:
-        made[outputs.outside] = _outside(arrays[outputs.outside], spec, provenance)
+    made = {
+        output.name: describe(
+            output,
+            arrays[output.name],
+            outputs,
+            meaning=_meaning(output.task, spec, attachments),
+            provenance=provenance,
+        )
+        for output in outputs.each
+    }
     coords: dict[Any, Any] = {
         "year": xr.Variable("year", np.asarray(years, np.int64), {"long_name": "mapped year"}),
         "y": cube["y"].variable,
         "x": cube["x"].variable,
     }
-    for task in outputs.probabilities:
-        names = np.array(spec.legends[task].names, dtype=np.dtypes.StringDType())
-        coords[class_dimension(task)] = names
+    for output in outputs.each:
+        if output.described.axis == "class":
+            names = np.array(spec.legends[output.task].names, dtype=np.dtypes.StringDType())
+            coords[class_dimension(output.task)] = names
+        elif output.described.axis == "member":
+            coords["member"] = xr.Variable(
+                "member", np.arange(outputs.members), {"long_name": "member of the model"}
+            )
     if "spatial_ref" in cube.variables:
         coords["spatial_ref"] = cube["spatial_ref"].variable
     return xr.Dataset(made, coords=coords)
@@ -71,63 +84,43 @@ def class_dimension(task: str) -> str:
     return "class" if task == "land_cover" else f"{task}_class"
 
 
-def task_variables(
-    task: str,
-    legend: Legend,
-    arrays: Mapping[str, Any],
+def describe(
+    output: Output,
+    array: Any,
     outputs: Outputs,
+    *,
+    meaning: Meaning,
     provenance: Mapping[str, str],
-) -> dict[str, xr.Variable]:
-    """Class map, entropy and probabilities of one task, as far as they are asked for."""
-    names = {
-        "class": outputs.classes.get(task),
-        "entropy": outputs.entropies.get(task),
-        "probability": outputs.probabilities.get(task),
-    }
-    words = task.replace("_", " ")
-    made: dict[str, xr.Variable] = {}
-    for kind, name in names.items():
-        if name is None:
-            continue
-        others = " ".join(n for n in names.values() if n and n != name)
-        attrs: dict[str, Any] = {**provenance} | ({"ancillary_variables": others} if others else {})
-        encoding: dict[str, Any] = {"grid_mapping": "spatial_ref"}
-        dims: tuple[str, ...] = ("year", "y", "x")
-        if kind == "class":
-            attrs |= {"long_name": words, **legend.flags()}
-            encoding |= {"dtype": "uint8", "_FillValue": np.uint8(FILL_CLASS)}
-        elif kind == "entropy":
-            attrs |= {
-                "long_name": f"Shannon entropy of {words} probabilities",
-                "units": "1",
-                "comment": "natural logarithm (nats); 0 to ln(number of classes)",
-                "valid_min": 0.0,
-                "valid_max": float(np.log(len(legend))),
-            }
-            encoding |= {"dtype": "float32"}
-        else:
-            dims = ("year", class_dimension(task), "y", "x")
-            attrs |= {"long_name": f"probability of {words}", "units": "1"}
-            encoding |= {
-                "dtype": "uint8",
-                "scale_factor": PROBABILITY_SCALE,
-                "_FillValue": np.uint8(255),
-            }
-        made[name] = xr.Variable(dims, arrays[name], attrs, encoding)
-    return made
+) -> xr.Variable:
+    """One output as a variable.
+
+    Parameters
+    ----------
+    output : Output
+        What it is.
+    array : dask array
+        Its values, (year, y, x), or (year, class or member, y, x).
+    outputs : Outputs
+        All outputs; those of the same task are linked.
+    meaning : Meaning
+        What its attributes are written from.
+    provenance : mapping of str
+        Attributes that all of them have.
+    """
+    kind = output.described
+    others = [o.name for o in outputs.of(output.task) if o != output and output.task]
+    if output.kind == CLASS_MAP:
+        others += [o.name for o in outputs.of("") if o.described.needs == "applicability"]
+    attrs = {**provenance} | ({"ancillary_variables": " ".join(others)} if others else {})
+    axis = class_dimension(output.task) if kind.axis == "class" else kind.axis
+    dims = ("year", *((axis,) if axis else ()), "y", "x")
+    return xr.Variable(dims, array, attrs | kind.describe(meaning), kind.stored())
 
 
-def _outside(array: Any, spec: ModelSpec, provenance: Mapping[str, str]) -> xr.Variable:
-    attrs = {
-        **provenance,
-        "long_name": "context outside the range of the training samples",
-        "flag_values": np.array([0, 1], np.uint8),
-        "flag_meanings": "inside outside",
-        "comment": f"any of {', '.join(spec.context)}",
-    }
-    encoding = {
-        "grid_mapping": "spatial_ref",
-        "dtype": "uint8",
-        "_FillValue": np.uint8(FILL_CLASS),
-    }
-    return xr.Variable(("year", "y", "x"), array, attrs, encoding)
+def _meaning(task: str, spec: ModelSpec, attachments: Attachments) -> Meaning:
+    return Meaning(
+        words=task.replace("_", " "),
+        legend=spec.legends.get(task),
+        context=spec.context,
+        attachments=attachments,
+    )

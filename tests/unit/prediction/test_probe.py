@@ -5,7 +5,7 @@ import pytest
 
 import lulc_xr as lx
 from lulc_xr.core.errors import ModelError
-from lulc_xr.prediction.block import AGREEMENT, by_task, check_agreement, probe_pixels
+from lulc_xr.prediction.probe import AGREEMENT, by_task, check_agreement, probe_pixels
 from tests.predictors import LEGEND, Ratio, Rounded, make_spec
 
 
