@@ -149,11 +149,6 @@ class Applicability:
             found[start : start + AT_ONCE] = self._search.nearest(part[self.weight > 0])
         return (found / np.float32(self.mean_distance)).reshape(features.shape[1:])
 
-    def applicable(self, dissimilarity: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Where the model may be used: not farther than the threshold; False where unknown."""
-        inside: NDArray[np.bool_] = dissimilarity <= np.float32(self.threshold)
-        return inside
-
     @cached_property
     def _search(self) -> NearestReference:
         # What has no weight is 0 everywhere; it would only cost time.

@@ -186,7 +186,7 @@ def applicability_of(model: Attachable, samples: xr.Dataset) -> pd.DataFrame:
             "trained on: model = lulc_xr.fit_applicability(model, samples)."
         )
     found = rule.dissimilarity(np.ascontiguousarray(model_features(model.spec, samples).T))
-    inside = pd.array(rule.applicable(found), dtype="boolean")
+    inside = pd.array(found <= np.float32(rule.threshold), dtype="boolean")
     inside[np.isnan(found)] = pd.NA
     columns: dict[str, Any] = {"dissimilarity": found, "applicable": inside}
     if "point_id" in samples.variables:

@@ -22,9 +22,6 @@ def test_a_distance_by_hand():
     # (3, 22) is (3, 6 * 0.5) = (3, 3) in scaled and weighted features: 1 from (3, 4).
     found = rule.dissimilarity(np.array([[3.0, 0.0], [22.0, 10.0]], np.float32))
     assert found.tolist() == pytest.approx([0.2, 0.0])
-    assert rule.applicable(found).tolist() == [True, True]
-    far = rule.dissimilarity(np.array([[30.0], [22.0]], np.float32))
-    assert not rule.applicable(far).any()
 
 
 def test_values_far_outside_stay_exact():
