@@ -10,6 +10,7 @@ from typing import Any
 from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.sweeps import pool_folds, summarise
@@ -96,7 +97,11 @@ _ON_DEMAND = {
     "UnlabelledBatches": "lulc_xr.samples.loader_unlabelled",
     "applicability_of": "lulc_xr.models.applicability",
     "build": "lulc_xr.jobs.building",
+    "calibrate": "lulc_xr.models.calibrate",
     "compare_tasks": "lulc_xr.training.task_comparison",
+    "conformal_coverage": "lulc_xr.models.conformal_coverage",
+    "conformalize": "lulc_xr.models.conformalize",
+    "coverage_of_sets": "lulc_xr.models.conformal_coverage",
     "encode_samples": "lulc_xr.training.probe",
     "fit": "lulc_xr.training.fit",
     "fit_applicability": "lulc_xr.models.applicability",
@@ -121,6 +126,7 @@ __all__ = [
     "Accuracy",
     "Augmentation",
     "BuildReport",
+    "CalibrationScores",
     "ChunkPlan",
     "Classifier",
     "ClearRule",
@@ -175,11 +181,16 @@ __all__ = [
     "bioclim",
     "build",
     "build_cube",
+    "calibrate",
+    "calibration_scores",
     "classify",
     "compare",
     "compare_tasks",
     "composite",
+    "conformal_coverage",
+    "conformalize",
     "context_at",
+    "coverage_of_sets",
     "crosswalk",
     "draw_labels",
     "draw_weak_samples",

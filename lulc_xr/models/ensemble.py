@@ -25,6 +25,7 @@ from lulc_xr.core.model import (
     Probabilities,
     check_precision,
 )
+from lulc_xr.core.places import Places
 from lulc_xr.models.attached import Attached, calibrate_block
 from lulc_xr.models.classifier import Classifier, load_classifier
 from lulc_xr.models.folder import cache_folder, read_arrays, without_provenance, write_arrays
@@ -96,6 +97,12 @@ class Ensemble(Attached):
         """What its members are, in words."""
         names = ", ".join(sorted({member.network_name for member in self.members}))
         return f"ensemble of {len(self)} ({names})"
+
+    @property
+    def training_places(self) -> Places | None:
+        """Where the samples of all members lay; None if that is not known of each."""
+        known = [member.training_places for member in self.members]
+        return Places.joined(p for p in known if p) if all(p is not None for p in known) else None
 
     def predict_block(
         self,
@@ -295,7 +302,7 @@ def _identity(attachments: Attachments) -> list[Any]:
     """What of the attachments decides the results; nothing, if nothing is attached."""
     if attachments == Attachments():
         return []
-    return [without_provenance(part) for part in attachments.to_dict().values()]
+    return [without_provenance(part) for part in attachments.rules.values()]
 
 
 def _copy_of(member: Classifier) -> Classifier:

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 import xarray as xr
 
+from lulc_xr.core.attachments import TRAINING, Attachments
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.model import ModelSpec, check_single_pixels, fixed_number_of_dates
+from lulc_xr.core.places import Places
 from lulc_xr.models.classifier import Classifier
 from lulc_xr.models.registry import is_spatial, load_network, make_network, needs_fixed_dates
 from lulc_xr.samples.assembly import PATCH_DIMS
@@ -76,7 +78,8 @@ def fit(
     Returns
     -------
     Classifier
-        Ready to use; how it was trained is in its `provenance`.
+        Ready to use; how it was trained is in its `provenance`, and where in its
+        `training_places`, so that it is not calibrated there.
 
     Raises
     ------
@@ -171,7 +174,14 @@ def fit(
     if method is not None and unlabelled is not None:
         provenance["method"] = method_to_dict(method)
         provenance["samples"]["unlabelled"] = describe_unlabelled(unlabelled)
-    return Classifier(module, name=network, spec=spec, provenance=provenance)
+    seen = _places_of(training, validation, init)
+    return Classifier(
+        module,
+        name=network,
+        spec=spec,
+        provenance=provenance,
+        attachments=Attachments(places={TRAINING: seen} if seen else {}),
+    )
 
 
 def build_network(network: str, spec: ModelSpec, config: TrainConfig) -> torch.nn.Module:
@@ -191,6 +201,21 @@ def build_network(network: str, spec: ModelSpec, config: TrainConfig) -> torch.n
         **conditioned,
         **config.sizes,
     )
+
+
+def _places_of(
+    training: xr.Dataset, validation: xr.Dataset | None, init: Init | None
+) -> Places | None:
+    """Where labels were learned or validated on; None if some do not say where they lie."""
+    given = [training] if validation is None else [training, validation]
+    if any("crs_wkt" not in s.attrs or not {"x", "y"} <= set(s.variables) for s in given):
+        return None
+    seen = [Places.of_samples(samples) for samples in given]
+    if isinstance(init, Classifier):
+        if init.training_places is None:
+            return None
+        seen.append(init.training_places)
+    return Places.joined(seen)
 
 
 def _check_patches(samples: xr.Dataset, network: str, config: TrainConfig) -> None:
