@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.core.applicability import Applicability
-from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.errors import ModelError, SampleError, name_unknown
-from lulc_xr.core.model import ModelSpec, Predictor
+from lulc_xr.core.model import ModelSpec, Predictor, check_predictor
 from lulc_xr.core.nearest import mean_pairwise_distance, nearest_of_others, upper_whisker
+from lulc_xr.models.calibrated import attachable
 from lulc_xr.models.features import feature_groups, feature_names, model_features
 from lulc_xr.models.importance import permutation_importance
 
@@ -24,31 +24,15 @@ _FEWEST = 5
 """Samples below which there is no box plot of their dissimilarities."""
 
 
-class Attachable(Predictor, Protocol):
-    """A model that something can be attached to."""
-
-    @property
-    def attachments(self) -> Attachments:
-        """What is attached."""
-        ...
-
-    def attach(self, **rules: Any) -> Self:
-        """The same model with other attachments."""
-        ...
-
-
-Model = TypeVar("Model", bound=Attachable)
-
-
 def fit_applicability(
-    model: Model,
+    model: Any,
     samples: xr.Dataset,
     *,
     fold: str = "fold",
     weights: Weights = "permutation",
     maximum: int = 4000,
     seed: int = 0,
-) -> Model:
+) -> Any:
     """The model with its area of applicability, from the samples that it was trained on.
 
     Features (the series, then the context of the model) are scaled to mean 0 and deviation 1 over
@@ -60,8 +44,9 @@ def fit_applicability(
 
     Parameters
     ----------
-    model : Classifier, Ensemble, or another model that has ``attach``
-        The trained model.
+    model : Classifier, Ensemble or other Predictor
+        The trained model; any other predictor, such as an :class:`lulc_xr.EstimatorPredictor`,
+        comes back in a :class:`lulc_xr.models.calibrated.Calibrated`.
     samples : xr.Dataset
         The samples that it was trained on, with `fold`; samples of fold -1 (unused) are left out.
     fold : str
@@ -80,7 +65,7 @@ def fit_applicability(
 
     Returns
     -------
-    model
+    Classifier, Ensemble or Calibrated
         The same model with ``.applicability``; its ``provenance`` says how it was fitted.
 
     Raises
@@ -88,7 +73,7 @@ def fit_applicability(
     SampleError
         If samples have no folds, one fold only, missing values, or are too few.
     ModelError
-        If features are constant, weights do not fit, or nothing can be attached to the model.
+        If features are constant, weights do not fit, or the model is no predictor.
 
     References
     ----------
@@ -112,18 +97,14 @@ def fit_applicability(
     >>> applicability_of(model, samples).dissimilarity.max()
     0.0
     """
-    if not hasattr(model, "attach"):
-        raise ModelError(
-            f"nothing can be attached to a {type(model).__name__}. Give a Classifier, an Ensemble, "
-            "or a model that has attach(applicability=...) and .attachments."
-        )
+    given = attachable(check_predictor(model))
     own = _used(samples, fold)
-    features = model_features(model.spec, own)
-    folds, names = own[fold].values, feature_names(model.spec, features.shape[1])
+    features = model_features(given.spec, own)
+    folds, names = own[fold].values, feature_names(given.spec, features.shape[1])
     _check_numbers(features, folds, maximum)
     rng = np.random.default_rng(seed)
-    importance = _importance(model, own, weights, rng)
-    weight = _of_features(importance, weights, model.spec, features.shape[1])
+    importance = _importance(given, own, weights, rng)
+    weight = _of_features(importance, weights, given.spec, features.shape[1])
     mean, scale = _scales(features, weight, names)
     kept = _thinned(folds, maximum, rng)
     # Only to scale: the distances that belong to the references are not known yet.
@@ -154,10 +135,10 @@ def fit_applicability(
             "samples_inside": float((apart <= threshold).mean()),
         },
     )
-    return model.attach(applicability=rule)
+    return given.attach(applicability=rule)
 
 
-def applicability_of(model: Attachable, samples: xr.Dataset) -> pd.DataFrame:
+def applicability_of(model: Any, samples: xr.Dataset) -> pd.DataFrame:
     """How far samples lie from what a model was trained on, and whether it may be used there.
 
     Parameters
@@ -179,7 +160,7 @@ def applicability_of(model: Attachable, samples: xr.Dataset) -> pd.DataFrame:
     ModelError
         If the model has no area of applicability.
     """
-    rule = model.attachments.applicability if hasattr(model, "attachments") else None
+    rule = getattr(check_predictor(model), "applicability", None)
     if rule is None:
         raise ModelError(
             "this model has no area of applicability. Fit it on the samples that the model was "

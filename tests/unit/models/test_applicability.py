@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
+from sklearn.ensemble import RandomForestClassifier
 
 import lulc_xr as lx
-from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.errors import ModelError, SampleError
 from tests.predictors import LEGEND, make_spec
 
@@ -13,14 +13,8 @@ from tests.predictors import LEGEND, make_spec
 class Nir:
     """Woodland where the near infrared is large, cropland where not; knows nothing of the red."""
 
-    def __init__(self, attachments=None, **changes):
+    def __init__(self, **changes):
         self.spec = make_spec(dates=lx.RegularDates(freq="year"), **changes)
-        self.attachments = attachments or Attachments()
-
-    def attach(self, **rules):
-        other = Nir(Attachments(**rules))
-        other.spec = self.spec
-        return other
 
     def predict_block(self, pixels, days, context):
         share = 1 / (1 + np.exp(-20 * (pixels[0, -1] - 0.5)))
@@ -58,7 +52,7 @@ def test_a_case_by_hand():
     nir = np.array([0.0, 1.0, 3.0, 4.0, 9.0, 10.0])
     samples = make_samples(np.arange(6.0) ** 2, nir, [0, 0, 1, 1, 2, 2])
     model = lx.fit_applicability(Nir(), samples, weights={"red": 0, "nir": 2.0})
-    rule = model.attachments.applicability
+    rule = model.applicability
     assert rule.threshold == pytest.approx(6 / 5)
     places = make_samples([500.0, 0, 0], [6.0, 17.0, 16.0], [0, 0, 0])
     table = lx.applicability_of(model, places)
@@ -75,13 +69,13 @@ def test_an_outlier_does_not_set_the_threshold():
     nir, folds = rng.random(41), np.arange(41) % 3
     nir[40] = 50.0
     samples = make_samples(rng.random(41), nir, folds)
-    rule = lx.fit_applicability(Nir(), samples, weights=None).attachments.applicability
+    rule = lx.fit_applicability(Nir(), samples, weights=None).applicability
     assert rule.provenance["dissimilarity_of_other_folds"]["1.0"] > 2 * rule.threshold
     assert rule.provenance["samples_inside"] < 1
 
 
 def test_what_the_model_does_not_use_gets_no_weight():
-    rule = lx.fit_applicability(Nir(), random_samples()).attachments.applicability
+    rule = lx.fit_applicability(Nir(), random_samples()).applicability
     assert rule.weight.tolist() == [0.0, 2.0]
     assert rule.provenance["importance"] == {"red": 0.0, "nir": 2.0}
     assert rule.provenance["weights"] == "permutation"
@@ -98,7 +92,7 @@ def test_units_of_a_band_do_not_matter():
 
     model = lx.fit_applicability(Nir(), samples, weights=None)
     other = lx.fit_applicability(Nir(), in_other_units(samples), weights=None)
-    areas = [given.attachments.applicability for given in (model, other)]
+    areas = [given.applicability for given in (model, other)]
     assert areas[0].threshold == pytest.approx(areas[1].threshold, rel=1e-5)
     np.testing.assert_allclose(
         lx.applicability_of(model, places)["dissimilarity"],
@@ -114,8 +108,7 @@ def test_unused_samples_and_order_of_bands_do_not_matter():
     more = xr.concat([samples, strange], dim="sample", data_vars="minimal")
     more = more.isel(band=[1, 0]).assign_attrs(samples.attrs)
     first, second = (
-        lx.fit_applicability(Nir(), given, weights=None).attachments.applicability
-        for given in (samples, more)
+        lx.fit_applicability(Nir(), given, weights=None).applicability for given in (samples, more)
     )
     assert first.content_hash == second.content_hash
 
@@ -126,7 +119,7 @@ def test_references_are_thinned_by_the_seed():
         lx.fit_applicability(Nir(), samples, weights=None, maximum=50, seed=seed)
         for seed in (0, 0, 1)
     ]
-    areas = [model.attachments.applicability for model in rules]
+    areas = [model.applicability for model in rules]
     assert [len(area.reference) for area in areas] == [50, 50, 50]
     assert areas[0].content_hash == areas[1].content_hash != areas[2].content_hash
     assert areas[0].provenance["references"] == 50
@@ -195,12 +188,9 @@ def test_what_cannot_be_fitted_is_refused(change, settings, error, message):
         lx.fit_applicability(Nir(), change(samples), **settings)
 
 
-def test_models_that_carry_nothing_are_refused():
-    class Bare:
-        spec = make_spec()
-
-    with pytest.raises(ModelError, match="nothing can be attached to a Bare"):
-        lx.fit_applicability(Bare(), random_samples())
+def test_models_that_cannot_are_refused():
+    with pytest.raises(ModelError, match="object cannot classify"):
+        lx.fit_applicability(object(), random_samples())
     with pytest.raises(ModelError, match="no area of applicability"):
         lx.applicability_of(Nir(), random_samples())
     raw = Nir()
@@ -230,3 +220,16 @@ def test_it_travels_with_a_classifier_and_an_ensemble(trained, tmp_path):
         # Twice as bright is nothing that the model was trained on.
         strange = samples.assign(reflectance=samples["reflectance"] * 2 + 0.3)
         assert lx.applicability_of(again, strange)["applicable"].mean() < 0.1
+
+
+def test_a_forest_gets_one_too(trained):
+    _, samples = trained
+    features, labels = lx.features_of(samples)
+    forest = RandomForestClassifier(20, random_state=0).fit(features, labels)
+    model = lx.EstimatorPredictor(forest, spec=lx.ModelSpec.from_samples(samples))
+    fitted = lx.fit_applicability(model, samples)
+    assert not lx.applicability_of(fitted, samples)["dissimilarity"].any()
+    told = fitted.predict(samples)
+    assert set(np.unique(told["applicable"])) == {1}
+    calibrated = fitted.attach(calibration=None)
+    assert calibrated.applicability is fitted.applicability
