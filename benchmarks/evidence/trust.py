@@ -62,26 +62,33 @@ def with_groups(samples: xr.Dataset, shared: Path) -> xr.Dataset:
     return found.isel(sample=np.flatnonzero(groups != ""))
 
 
+def groups_of(samples: xr.Dataset) -> list[str]:
+    """Names of the groups of countries, sorted."""
+    return sorted(set(map(str, samples["group"].values)))
+
+
 def parts(samples: xr.Dataset, group: int, seed: int) -> NDArray[np.int8]:
     """Part of each sample: left-out countries, then folds of blocks in all others."""
     fold = samples["fold"].values
     made = np.zeros(fold.size, np.int8)
     made[fold == (group + seed) % FOLDS] = INSIDE
     made[fold == (group + seed + 1) % FOLDS] = CALIBRATION
-    made[samples["group"].values == list(GROUPS)[group]] = OUTSIDE
+    made[samples["group"].values == groups_of(samples)[group]] = OUTSIDE
     return made
 
 
 def fitted(samples: xr.Dataset, method: str, *, seed: int) -> Any:
-    """A model of climate and metrics, trained on these samples, with its area of applicability."""
+    """A model of metrics and climate, trained on these samples, with its area of applicability."""
+    context = CLIMATE if "bioclim" in samples else ()
     if method == "forest":
-        features, labels = lx.features_of(samples, context=CLIMATE)
+        features, labels = lx.features_of(samples, context=context)
         own = samples.assign_attrs(tasks="land_cover")
-        spec = lx.ModelSpec.from_samples(own, context=CLIMATE)
+        spec = lx.ModelSpec.from_samples(own, context=context)
         model = lx.EstimatorPredictor(forest(runs.ALL, seed).fit(features, labels), spec=spec)
     else:
+        network = "cbn climate" if context else "waves"
         members = [
-            train(samples, "cbn climate", budget=runs.ALL, seed=1000 * m + seed, unlabelled=samples)
+            train(samples, network, budget=runs.ALL, seed=1000 * m + seed, unlabelled=samples)
             for m in range(MEMBERS if method == "ensemble" else 1)
         ]
         model = lx.Ensemble(members) if method == "ensemble" else members[0]
@@ -94,16 +101,18 @@ def main() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser()
-    parser.add_argument("samples", help="store that benchmarks.evidence.europe wrote")
+    parser.add_argument("samples", help="store that europe or trust_woodland wrote")
     parser.add_argument("folder", type=Path, help="folder of the rows")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     given = parser.parse_args()
-    samples = with_groups(lx.open_samples(given.samples), Path(os.environ["LULC_XR_SHARED"]))
+    samples = lx.open_samples(given.samples)
+    if "group" not in samples:
+        samples = with_groups(samples, Path(os.environ["LULC_XR_SHARED"]))
     table = runs.Runs(given.folder)
     for seed in given.seeds:
         for method in given.methods:
-            for group in range(len(GROUPS)):
+            for group in range(len(groups_of(samples))):
                 table.do(
                     partial(_run, samples, method, group, seed, given.folder),
                     experiment="trust",
@@ -133,7 +142,7 @@ def _run(samples: xr.Dataset, method: str, group: int, seed: int, folder: Path) 
         own = -(each * np.log(np.maximum(each, 1e-30))).sum(axis=-1)
         kept["aleatoric"] = own.mean(axis=0).astype(np.float32)
     np.savez(folder / f"{method}-{group}-{seed}.npz", **kept)
-    row: dict[str, Any] = {"group": list(GROUPS)[group], "training": int((part == 0).sum())}
+    row: dict[str, Any] = {"group": groups_of(samples)[group], "training": int((part == 0).sum())}
     row["threshold"] = model.attachments.applicability.threshold
     row["importance"] = model.attachments.applicability.provenance["importance"]
     for name, number in (("inside", INSIDE), ("outside", OUTSIDE)):
