@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +13,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.core.applicability import Applicability
-from lulc_xr.core.errors import ModelError, SampleError, name_unknown
-from lulc_xr.core.model import ModelSpec, Predictor, check_predictor
+from lulc_xr.core.errors import ModelError, SampleError
+from lulc_xr.core.model import check_predictor
 from lulc_xr.core.nearest import mean_pairwise_distance, nearest_of_others, upper_whisker
+from lulc_xr.core.places import Places
 from lulc_xr.models.calibrated import attachable
-from lulc_xr.models.features import feature_groups, feature_names, model_features
-from lulc_xr.models.importance import permutation_importance
+from lulc_xr.models.features import feature_names, model_features
+from lulc_xr.models.importance import Weights, feature_weights
 
-Weights = Literal["permutation"] | Mapping[str, float] | Sequence[float] | NDArray[Any] | None
+_SAME = 1.0
+"""Metres within which two places are one."""
 
 _FEWEST = 5
 """Samples below which there is no box plot of their dissimilarities."""
@@ -75,6 +79,11 @@ def fit_applicability(
     ModelError
         If features are constant, weights do not fit, or the model is no predictor.
 
+    Warns
+    -----
+    UserWarning
+        If samples lie where the model was not trained, as far as it knows where it was.
+
     References
     ----------
     Meyer, H., Pebesma, E. (2021). Predicting into unknown space? Estimating the area of
@@ -99,43 +108,16 @@ def fit_applicability(
     """
     given = attachable(check_predictor(model))
     own = _used(samples, fold)
+    _warn_of_other_places(own, given)
     features = model_features(given.spec, own)
     folds, names = own[fold].values, feature_names(given.spec, features.shape[1])
     _check_numbers(features, folds, maximum)
     rng = np.random.default_rng(seed)
-    importance = _importance(given, own, weights, rng)
-    weight = _of_features(importance, weights, given.spec, features.shape[1])
-    mean, scale = _scales(features, weight, names)
-    kept = _thinned(folds, maximum, rng)
-    # Only to scale: the distances that belong to the references are not known yet.
-    scaled = (features - mean) * (weight / scale)
-    distance = mean_pairwise_distance(scaled[kept])
-    if not distance > 0:
-        raise SampleError("all samples are the same in the features that have a weight.")
-    apart = nearest_of_others(scaled, folds, scaled[kept], folds[kept]) / distance
-    threshold = upper_whisker(apart)
-    rule = Applicability(
-        mean=mean,
-        scale=scale,
-        weight=weight,
-        reference=scaled[kept],
-        mean_distance=distance,
-        threshold=threshold,
-        provenance={
-            "samples": len(features),
-            "references": len(kept),
-            "fold": fold,
-            "folds": len(np.unique(folds)),
-            "weights": _named(weights),
-            "importance": importance,
-            "seed": seed,
-            "dissimilarity_of_other_folds": {
-                str(q): float(np.quantile(apart, q)) for q in (0.5, 0.75, 0.95, 1.0)
-            },
-            "samples_inside": float((apart <= threshold).mean()),
-        },
-    )
-    return given.attach(applicability=rule)
+    weight, importance = feature_weights(given, own, weights, rng, number=features.shape[1])
+    rule, measured = _measure(features, folds, weight, _thinned(folds, maximum, rng), names)
+    told = weights if isinstance(weights, str) else "equal" if weights is None else "given"
+    provenance = {"fold": fold, "weights": told, "importance": importance, "seed": seed} | measured
+    return given.attach(applicability=replace(rule, provenance=provenance))
 
 
 def applicability_of(model: Any, samples: xr.Dataset) -> pd.DataFrame:
@@ -187,6 +169,21 @@ def _used(samples: xr.Dataset, fold: str) -> xr.Dataset:
     return samples.isel(sample=np.flatnonzero(samples[fold].values >= 0))
 
 
+def _warn_of_other_places(samples: xr.Dataset, model: Any) -> None:
+    known: Places | None = model.training_places if hasattr(model, "training_places") else None
+    if known is None or not {"x", "y"} <= set(samples.variables) or "crs_wkt" not in samples.attrs:
+        return
+    # Near is enough: positions may have gone through another reference system.
+    other = Places.of_samples(samples).distance_to(known) > _SAME
+    if other.any():
+        warnings.warn(
+            f"{int(other.sum())} of {other.size} places of these samples are none that the model "
+            "was trained on: the area would hold what the model has not seen. Give the samples of "
+            "the training.",
+            stacklevel=3,
+        )
+
+
 def _check_numbers(features: NDArray[np.float32], folds: NDArray[Any], maximum: int) -> None:
     if len(features) < _FEWEST:
         raise SampleError(f"{len(features)} samples in folds; give at least {_FEWEST}.")
@@ -209,53 +206,36 @@ def _check_numbers(features: NDArray[np.float32], folds: NDArray[Any], maximum: 
         )
 
 
-def _importance(
-    model: Predictor, samples: xr.Dataset, weights: Weights, rng: np.random.Generator
-) -> dict[str, float] | None:
-    """Weight of each band and context variable, mean 1; None if weights are given by feature."""
-    groups = feature_groups(model.spec)
-    if weights is None:
-        return dict.fromkeys(groups, 1.0)
-    if isinstance(weights, str):
-        if weights != "permutation":
-            raise ModelError(name_unknown("weights of features", weights, ["permutation"]))
-        found = permutation_importance(model, samples, rng)
-        if not any(found.values()):
-            raise ModelError(
-                "shuffling bands does not make the model worse: it does not use them, or the "
-                "samples are too few. Give weights=None for equal ones."
-            )
-        mean = sum(found.values()) / len(found)
-        return {name: value / mean for name, value in found.items()}
-    if isinstance(weights, Mapping):
-        for name in weights:
-            if name not in groups:
-                raise ModelError(name_unknown("band or context variable", name, groups))
-        if lacking := [name for name in groups if name not in weights]:
-            raise ModelError(f"no weight for {', '.join(lacking)}; give one for each, 0 for none.")
-        return {name: float(weights[name]) for name in groups}
-    return None
-
-
-def _named(weights: Weights) -> str:
-    return weights if isinstance(weights, str) else "equal" if weights is None else "given"
-
-
-def _of_features(
-    importance: dict[str, float] | None, weights: Weights, spec: ModelSpec, number: int
-) -> NDArray[np.float32]:
-    """Weight of each of so many features."""
-    if importance is None:
-        given = np.asarray(weights, np.float32)
-    else:
-        dates = (number - len(spec.context)) // len(spec.bands)
-        series = np.tile([importance[band] for band in spec.bands], dates)
-        given = np.array([*series, *(importance[n] for n in spec.context)], np.float32)
-    if given.shape != (number,):
-        raise ModelError(f"weights of shape {given.shape} for {number} features.")
-    if not (np.isfinite(given).all() and (given >= 0).all() and given.any()):
-        raise ModelError("weights of features must be finite and >= 0, and not all 0.")
-    return given
+def _measure(
+    features: NDArray[np.float32],
+    folds: NDArray[Any],
+    weight: NDArray[np.float32],
+    kept: NDArray[np.int64],
+    names: Sequence[str],
+) -> tuple[Applicability, dict[str, Any]]:
+    """The area of samples, those of `kept` being references, and what was found on the way."""
+    mean, scale = _scales(features, weight, names)
+    scaled = (features - mean) * (weight / scale)
+    distance = mean_pairwise_distance(scaled[kept])
+    if not distance > 0:
+        raise SampleError("all samples are the same in the features that have a weight.")
+    apart = nearest_of_others(scaled, folds, scaled[kept], folds[kept]) / distance
+    rule = Applicability(
+        mean=mean,
+        scale=scale,
+        weight=weight,
+        reference=scaled[kept],
+        mean_distance=distance,
+        threshold=upper_whisker(apart),
+    )
+    quantiles = {str(q): float(np.quantile(apart, q)) for q in (0.5, 0.75, 0.95, 1.0)}
+    return rule, {
+        "samples": len(features),
+        "references": len(kept),
+        "folds": len(np.unique(folds)),
+        "dissimilarity_of_other_folds": quantiles,
+        "samples_inside": float((apart <= rule.threshold).mean()),
+    }
 
 
 def _scales(

@@ -1,5 +1,7 @@
 """Fitting an area of applicability: a case by hand, weights, errors, what is stored."""
 
+import warnings
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -233,3 +235,16 @@ def test_a_forest_gets_one_too(trained):
     assert set(np.unique(told["applicable"])) == {1}
     calibrated = fitted.attach(calibration=None)
     assert calibrated.applicability is fitted.applicability
+
+
+def test_samples_of_no_training_are_warned_of(trained):
+    members, samples = trained
+    half = samples.isel(sample=np.flatnonzero(samples["fold"].values != 0))
+    few = lx.fit(half, config=lx.TrainConfig(epochs=1))
+    number = samples.sizes["sample"] - half.sizes["sample"]
+    with pytest.warns(UserWarning, match=f"{number} of {samples.sizes['sample']} places"):
+        lx.fit_applicability(few, samples)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lx.fit_applicability(few, half)
+        lx.fit_applicability(members[0], samples)
