@@ -155,17 +155,19 @@ def _over_samples(
 
 def _predicted(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Samples with probabilities; raises if they are none."""
-    missing = np.isnan(values)
-    nothing: NDArray[np.bool_] = missing.all(axis=1)
-    if (partly := missing.any(axis=1) & ~nothing).any():
+    missing = np.isnan(values).sum(axis=1)
+    nothing: NDArray[np.bool_] = missing == values.shape[1]
+    partly = int(((missing > 0) & ~nothing).sum())
+    if partly:
         raise SampleError(
-            f"{int(partly.sum())} of {len(values)} samples have a NaN among their probabilities; "
-            "expected all of a sample, or none (not predicted)."
+            f"{partly} of {len(values)} samples have a NaN among their probabilities; expected "
+            "all of a sample, or none (not predicted)."
         )
     # Stored maps round each probability to 1/250.
     tolerance = 1e-3 + values.shape[1] * PROBABILITY_SCALE / 2
     total = values.sum(axis=1)
-    wrong: NDArray[np.bool_] = ~nothing & ~(np.abs(total - 1) <= tolerance)
+    off: NDArray[np.float64] = np.where(nothing, 0.0, np.abs(total - 1))
+    wrong = off > tolerance
     if wrong.any() or (values < 0).any():
         what = "add up to" if wrong.any() else "hold"
         example = total[wrong][0] if wrong.any() else np.nanmin(values)
@@ -181,7 +183,7 @@ def _weights(weights: Any, number: int) -> NDArray[np.float64]:
     if weights is None:
         return np.ones(number)
     own = np.asarray(_per_sample(weights, number, "weights"), np.float64)
-    wrong: NDArray[np.bool_] = ~(own >= 0) | np.isinf(own)
+    wrong = np.asarray(~(own >= 0) | np.isinf(own))
     if wrong.any():
         raise SampleError(
             f"{int(wrong.sum())} of {number} weights are such as {own[wrong][0]:g}; expected "

@@ -196,8 +196,8 @@ class CalibrationScores:
     more: there the interval is "wide", from the lower end of the basic interval (2 x estimate -
     upper percentile, at least 0) to the upper percentile. `noise` says which ECE so few samples
     give on average if every confidence is exact: an ECE near it is no sign of miscalibration,
-    and its interval need not reach down to 0. Bins have Wilson's interval (with the effective number of weighted samples), or that
-    of the bootstrap if there are blocks.
+    and its interval need not reach down to 0. Bins have Wilson's interval (with the effective
+    number of weighted samples), or that of the bootstrap if there are blocks.
 
     Parameters
     ----------

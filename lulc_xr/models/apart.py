@@ -57,9 +57,10 @@ def check_apart(
         seen = given if seen is None else Places.joined([seen, given])
     if seen is None:
         raise ModelError(
-            f"it is not known where this {type(model).__name__} was trained, so these samples may "
-            "be those of the training. Give them as trained_on=; or, if you know that the samples "
-            "lie apart, apart=None (which is noted in the provenance)."
+            f"it is not known where this {type(getattr(model, 'model', model)).__name__} was "
+            "trained, so these samples may be those of the training. Give those as trained_on=; "
+            "or, if you know that the samples lie apart, apart=None (which is noted in the "
+            "provenance)."
         )
     distance = Places.of_samples(samples).distance_to(seen)
     near = (distance < apart) | (distance == 0)

@@ -79,17 +79,17 @@ def collect_labelled(
     labels = {task: _labels(samples, task, model.spec.legends[task]) for task in tasks}
     weights = _weights(samples)
     seen = _seen(samples, model.spec)
-    given = probabilities_of(asked, samples)
-    found = {}
     for task in tasks:
-        own = given[task].reshape(-1, len(model.spec.legends[task]), len(seen))
-        known = seen & np.isfinite(own).all(axis=(0, 1))
-        used = np.flatnonzero((labels[task] >= 0) & (weights > 0) & known)
-        if not used.size:
+        if not ((labels[task] >= 0) & (weights > 0) & seen).any():
             raise SampleError(
                 f"none of {len(seen)} samples has a label of {task} and a prediction. Give samples "
                 "with labels of this task, or name another with task=."
             )
+    given = probabilities_of(asked, samples)
+    found = {}
+    for task in tasks:
+        own = given[task].reshape(-1, len(model.spec.legends[task]), len(seen))
+        used = np.flatnonzero((labels[task] >= 0) & (weights > 0) & seen)
         _check_sums(own[:, :, used], task)
         found[task] = Labelled(
             probabilities=own[:, :, used],
@@ -178,5 +178,5 @@ def _check_sums(probabilities: NDArray[np.float32], task: str) -> None:
         raise ModelError(
             f"the model gives no probabilities of {task}: "
             f"{'a sum over classes' if wrong.any() else 'a value'} of {float(found):g}; expected "
-            "values >= 0 that add up to 1. Apply a softmax to logits."
+            "values >= 0 that add up to 1 at every pixel that was seen. Apply a softmax to logits."
         )
