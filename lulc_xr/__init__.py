@@ -14,6 +14,7 @@ from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_s
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.sweeps import pool_folds, summarise
+from lulc_xr.analysis.zonal import zonal_uncertainty
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
 from lulc_xr.core.context import context_at
@@ -250,6 +251,7 @@ __all__ = [
     "write_cube",
     "write_samples",
     "write_variables",
+    "zonal_uncertainty",
 ]
 
 
