@@ -65,7 +65,8 @@ def summary(rows: pd.DataFrame, index: list[str]) -> str:
 
     def told(values: pd.Series) -> str:
         each = values.groupby(rows.loc[values.index, "group"]).mean()
-        return _told(*lx.mean_and_interval(list(each)))
+        # Not all runs have all rows: a few calibrations and classes lack points.
+        return _told(*lx.mean_and_interval(list(each.dropna())))
 
     made = rows.groupby([*index, "name"], sort=False)["value"].agg(told)
     return str(made.unstack("name", sort=False).to_string())
