@@ -137,10 +137,8 @@ def _run(samples: xr.Dataset, method: str, group: int, seed: int, folder: Path) 
         "probability": said["land_cover_probability"].values,
         "dissimilarity": lx.applicability_of(model, judged)["dissimilarity"].to_numpy(),
     }
-    if method == "ensemble":
-        each = model.predict_members(judged)["land_cover_probability"].values
-        own = -(each * np.log(np.maximum(each, 1e-30))).sum(axis=-1)
-        kept["aleatoric"] = own.mean(axis=0).astype(np.float32)
+    if "land_cover_aleatoric" in said:
+        kept["aleatoric"] = said["land_cover_aleatoric"].values
     np.savez(folder / f"{method}-{group}-{seed}.npz", **kept)
     row: dict[str, Any] = {"group": groups_of(samples)[group], "training": int((part == 0).sum())}
     row["threshold"] = model.attachments.applicability.threshold

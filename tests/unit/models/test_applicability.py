@@ -66,6 +66,31 @@ def test_a_case_by_hand():
     assert {q: told[q] for q in expected} == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_it_is_the_definition_of_the_paper(seed):
+    """As ``trainDI`` of CAST goes about it: point by point, deviations of n - 1."""
+    samples, weight = random_samples(40, seed), np.array([0.7, 2.0])
+    model = lx.fit_applicability(Nir(), samples, weights=weight)
+    values = samples["reflectance"].values[:, 0].astype(np.float64)
+    points = (values - values.mean(axis=0)) / values.std(axis=0, ddof=1) * weight
+    folds, means, nearest = samples["fold"].values, [], []
+    for own, fold in zip(points, folds, strict=True):
+        apart = np.sqrt(((points - own) ** 2).sum(axis=1))
+        means.append(np.sort(apart)[1:].mean())
+        nearest.append(apart[folds != fold].min())
+    index = np.array(nearest) / np.mean(means)
+    ordered = np.sort(index)
+    low, high = ordered[9:11].mean(), ordered[29:31].mean()  # medians of two halves of 20
+    expected = ordered[ordered <= high + 1.5 * (high - low)].max()
+    assert model.applicability.threshold == pytest.approx(expected, rel=1e-5)
+    places = random_samples(30, seed + 100)
+    found = lx.applicability_of(model, places)["dissimilarity"]
+    others = places["reflectance"].values[:, 0].astype(np.float64)
+    others = (others - values.mean(axis=0)) / values.std(axis=0, ddof=1) * weight
+    away = np.sqrt(((others[:, None] - points) ** 2).sum(axis=-1)).min(axis=1)
+    np.testing.assert_allclose(found, away / np.mean(means), rtol=1e-4)
+
+
 def test_an_outlier_does_not_set_the_threshold():
     rng = np.random.default_rng(1)
     nir, folds = rng.random(41), np.arange(41) % 3
