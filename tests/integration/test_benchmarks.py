@@ -19,6 +19,7 @@ from benchmarks import scene, stages
 
 MODULES = (
     "allocation",
+    "applicability",
     "build",
     "climate",
     "composite",
