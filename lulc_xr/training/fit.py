@@ -32,6 +32,7 @@ from lulc_xr.training.prepare import (
 )
 from lulc_xr.training.provenance import describe_training
 from lulc_xr.training.regressions import keep_heads, with_targets
+from lulc_xr.training.snapshots import Snapshots
 from lulc_xr.training.surroundings import quiet, seeded
 from lulc_xr.training.teaching import plan_teaching
 from lulc_xr.training.unlabelled import describe_unlabelled
@@ -101,7 +102,30 @@ def fit(
     >>> classifier.network_name, classifier.provenance["samples"]["training"]
     ('tempcnn', 40)
     """
-    config = config or TrainConfig()
+    (classifier,) = learn(
+        samples,
+        network,
+        config=config or TrainConfig(),
+        method=method,
+        unlabelled=unlabelled,
+        init=init,
+        checkpoint=checkpoint,
+    )
+    return classifier
+
+
+def learn(
+    samples: xr.Dataset,
+    network: str,
+    *,
+    config: TrainConfig,
+    method: Method | None = None,
+    unlabelled: xr.Dataset | None = None,
+    init: Init | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    snapshots: Snapshots | None = None,
+) -> list[Classifier]:
+    """The classifier of a training, or one of each of its snapshots; see :func:`fit`."""
     _check_patches(samples, network, config)
     samples = with_targets(samples, config.regressions)
     training, validation = split_fold(samples, validation_fold=config.validation_fold)
@@ -155,6 +179,7 @@ def fit(
             "validation": validation,
             "identity": identity,
             "teaching": teaching,
+            "snapshots": snapshots,
         }
         scores = train_network(module, spec, config, checkpoint=folder, **settings)
         for number in range(1, teaching.rounds if teaching else 1):
@@ -165,9 +190,17 @@ def fit(
             scores = train_network(
                 module, spec, config, checkpoint=again, teacher=teacher, **settings
             )
+        modules = [module]
+        if snapshots is not None:
+            modules = [build_network(network, spec, config) for _ in snapshots.states]
+            for made, state in zip(modules, snapshots.states, strict=True):
+                made.load_state_dict(state)
         if config.regressions:
-            without = build_network(network, spec, replace(config, regressions=()))
-            module = keep_heads(without, module, name=network)
+            plain = replace(config, regressions=())
+            modules = [
+                keep_heads(build_network(network, spec, plain), made, name=network)
+                for made in modules
+            ]
     provenance = describe_training(config, training, validation, spec, scores)
     if begun is not None:
         provenance["init"] = begun
@@ -175,13 +208,11 @@ def fit(
         provenance["method"] = method_to_dict(method)
         provenance["samples"]["unlabelled"] = describe_unlabelled(unlabelled)
     seen = _places_of(training, validation, init)
-    return Classifier(
-        module,
-        name=network,
-        spec=spec,
-        provenance=provenance,
-        attachments=Attachments(places={TRAINING: seen} if seen else {}),
-    )
+    attachments = Attachments(places={TRAINING: seen} if seen else {})
+    return [
+        Classifier(m, name=network, spec=spec, provenance=provenance, attachments=attachments)
+        for m in modules
+    ]
 
 
 def build_network(network: str, spec: ModelSpec, config: TrainConfig) -> torch.nn.Module:

@@ -12,7 +12,8 @@ from tests.unit.analysis.judged_points import EVERYTHING, judged_points
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-PHONE = """<!DOCTYPE html><iframe id="page" src="report.html" style="width:375px;height:800px;border:0">
+PHONE = """<!DOCTYPE html>
+<iframe id="page" src="report.html" style="width:375px;height:800px;border:0">
 </iframe><script>
 addEventListener("load", () => {
   const inside = document.getElementById("page").contentDocument;
