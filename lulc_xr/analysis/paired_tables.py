@@ -98,9 +98,8 @@ def pair_arrays(first: Any, second: Any, reference: Any) -> tuple[pd.DataFrame, 
 
 
 def _index(table: pd.DataFrame, keys: list[str]) -> pd.Index[Any]:
-    if len(keys) == 1:
-        return pd.Index(table[keys[0]])
-    index: pd.Index[Any] = pd.MultiIndex.from_frame(table[keys])
+    """Identity of each row: the point's number, or its place."""
+    index: pd.Index[Any] = table.set_index(keys).index
     return index
 
 
