@@ -24,8 +24,11 @@ from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
 from lulc_xr.analysis.zonal import zonal_uncertainty
+from lulc_xr.core.applicability import Applicability
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.calibration import Calibration
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
+from lulc_xr.core.conformal import Conformal
 from lulc_xr.core.context import context_at
 from lulc_xr.core.context_scaling import ContextScaling, fit_context_scaling
 from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
@@ -47,6 +50,7 @@ from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.place import place_context
+from lulc_xr.core.regions import RegionKey
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.build import build_cube
@@ -143,13 +147,16 @@ __all__ = [
     "CLEAR_RULES",
     "COMMON_BANDS",
     "Accuracy",
+    "Applicability",
     "Assessment",
     "Augmentation",
     "BuildReport",
+    "Calibration",
     "CalibrationScores",
     "ChunkPlan",
     "Classifier",
     "ClearRule",
+    "Conformal",
     "ContextRangeWarning",
     "ContextScaling",
     "Crosswalk",
@@ -182,6 +189,7 @@ __all__ = [
     "RawDates",
     "Recipe",
     "RecipePlan",
+    "RegionKey",
     "RegularDates",
     "SampleError",
     "SamplePlan",
