@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dask
 import numpy as np
 import xarray as xr
 
@@ -21,7 +20,7 @@ import lulc_xr as lx
 from benchmarks import scene
 
 MEMBERS = 5
-REPEATS = 7
+REPEATS = 9
 KINDS: dict[str, Callable[[lx.Classifier, int], Any]] = {
     "ensemble": lambda classifier, members: lx.Ensemble([classifier] * members),
     "dropout": lambda classifier, members: lx.MonteCarloDropout(classifier, members=members),
@@ -39,24 +38,34 @@ def train(network: str) -> lx.Classifier:
     return lx.fit(samples, network, config=lx.TrainConfig(epochs=1))
 
 
-def seconds(cube: xr.Dataset, model: Any) -> float:
-    """Seconds of the processor for one classification in memory, on one thread."""
+def map_once(cube: xr.Dataset, model: Any) -> Callable[[], object]:
+    """One classification in memory, on one thread: reading, filling gaps, network, entropy."""
+    return lambda: lx.classify(cube, model).compute(scheduler="synchronous")
+
+
+def predict_once(cube: xr.Dataset, model: Any) -> Callable[[], object]:
+    """The network alone, of a block in memory."""
+    block = np.ascontiguousarray(cube["reflectance"].values[:, :, :64, :64], np.float32)
+    days = np.arange(0, 15 * scene.DATES, 15, dtype=np.int32)
+    return lambda: model.predict_block(block, days, None)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Seconds of the processor for one call."""
     begun = time.process_time()
-    lx.classify(cube, model).compute(scheduler="synchronous")
+    call()
     return time.process_time() - begun
 
 
-def passes(cube: xr.Dataset, one: Any, many: Any, *, repeats: int = REPEATS) -> float:
-    """How many classifications with one model that with many costs: median of pairs.
+def passes(one: Callable[[], object], many: Callable[[], object], *, repeats: int) -> float:
+    """How many calls with one model a call with many costs: median of pairs.
 
     One goes before and one after each of the many, so that a slow moment meets both.
     """
-    seconds(cube, many)  # forms are built once
-    found = []
-    before = seconds(cube, one)
+    seconds(many)  # forms are built once
+    found, before = [], seconds(one)
     for _ in range(repeats):
-        took = seconds(cube, many)
-        after = seconds(cube, one)
+        took, after = seconds(many), seconds(one)
         found.append(2 * took / (before + after))
         before = after
     return statistics.median(found)
@@ -82,23 +91,25 @@ class Cost:
 
     def track_passes_per_member(self, model: str, kind: str) -> float:
         """Forward passes of one classifier, per member."""
-        return passes(self.cube, self.one, self.many, repeats=3) / MEMBERS
+        one, many = (map_once(self.cube, model) for model in (self.one, self.many))
+        return passes(one, many, repeats=3) / MEMBERS
 
 
 def main() -> None:
     """Print what members of each kind and network cost."""
     cube = scene.tile(scene.half_months(), scene.SIDE)
     cube = xr.decode_cf(cube, mask_and_scale=True, decode_times=False)
-    print(f"{MEMBERS} members, {scene.SIDE} x {scene.SIDE} pixels, {scene.DATES} dates, one thread")
-    print(f"{'network':10}" + "".join(f"{kind:>12}" for kind in KINDS) + f"{'seconds of one':>18}")
-    with dask.config.set(scheduler="synchronous"):
-        for network in NETWORKS:
-            one = train(network)
-            found = [passes(cube, one, make(one, MEMBERS)) for make in KINDS.values()]
-            alone = statistics.median(seconds(cube, one) for _ in range(3))
-            print(f"{network:10}" + "".join(f"{n:12.2f}" for n in found) + f"{alone:18.2f}")
+    print(f"calls of one model that {MEMBERS} members cost; {scene.DATES} dates, one thread")
+    print(f"{'':26}" + "".join(f"{kind:>12}" for kind in KINDS))
+    for network in NETWORKS:
+        one = train(network)
+        for what, call in (("map", map_once), ("network alone", predict_once)):
+            costs = [
+                passes(call(cube, one), call(cube, make(one, MEMBERS)), repeats=REPEATS)
+                for make in KINDS.values()
+            ]
+            print(f"{network:10}{what:16}" + "".join(f"{cost:12.2f}" for cost in costs))
 
 
 if __name__ == "__main__":
-    np.seterr(all="ignore")
     main()

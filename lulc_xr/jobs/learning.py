@@ -129,7 +129,7 @@ def read_settings(
 def _say_scores(trained: Classifier | Ensemble) -> str:
     """What a training ended with; of an ensemble what its first member ended with."""
     one = trained if isinstance(trained, Classifier) else trained.members[0]
-    scores = one.provenance["scores"].items() if isinstance(one, Classifier) else ()
+    scores = one.provenance["scores"].items()
     said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in scores)
     return said if one is trained else f"the first: {said}"
 

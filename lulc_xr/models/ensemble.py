@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.errors import ModelError
-from lulc_xr.core.model import ModelSpec, Predictor, check_precision, check_predictor
+from lulc_xr.core.model import ModelSpec, check_precision
 from lulc_xr.models.classifier import Classifier, load_classifier
 from lulc_xr.models.members import (
     Members,
@@ -38,9 +38,7 @@ class Ensemble(Members):
     ----------
     members : sequence of Classifier
         At least one. They see the same bands and dates and have the same legends; networks,
-        sizes, context and halo may differ. Other models with a ``content_hash``, such as
-        :class:`lulc_xr.EstimatorPredictor`, can be members too; only an ensemble of classifiers
-        can be saved.
+        sizes, context and halo may differ.
     attachments : Attachments, optional
         Calibration, which is done to what every member says before the mean is taken; conformal
         sets of the mean; area of applicability.
@@ -72,26 +70,25 @@ class Ensemble(Members):
 
     kind: ClassVar[str] = "ensemble"
     document: ClassVar[str] = DOCUMENT
+    members: tuple[Classifier, ...]
 
     def __init__(
         self,
-        members: Sequence[Predictor],
+        members: Sequence[Classifier],
         *,
         attachments: Attachments | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        given = [check_predictor(member) for member in members]
-        for number, member in enumerate(given):
-            if not getattr(member, "content_hash", None):
+        for number, member in enumerate(members):
+            if not isinstance(member, Classifier):
                 raise ModelError(
-                    f"member {number} is a {type(member).__name__} without a content_hash, so "
-                    "that the ensemble would have no identity. Give it one (a str that changes "
-                    "whenever its predictions do)."
+                    f"member {number} is a {type(member).__name__}; an ensemble is made of "
+                    "classifiers (lulc_xr.fit), which can be stored without code. Leave it out."
                 )
         super().__init__(
-            given,
-            spec=_common_spec(given),
-            precision=check_precision(getattr(given[0], "precision", "float32")),
+            members,
+            spec=_common_spec(members),
+            precision=members[0].precision,
             attachments=attachments,
             provenance=provenance,
         )
@@ -99,21 +96,12 @@ class Ensemble(Members):
     @property
     def network_name(self) -> str:
         """What its members are, in words."""
-        names = {getattr(m, "network_name", type(m).__name__) for m in self.members}
+        names = {member.network_name for member in self.members}
         return f"ensemble of {len(self)} ({', '.join(sorted(names))})"
 
     def with_precision(self, precision: str) -> Ensemble:
         """The same ensemble in another arithmetic; weights are shared, not copied."""
-        check_precision(precision)
-        others = []
-        for number, member in enumerate(self.members):
-            change = getattr(member, "with_precision", None)
-            if change is None and precision != "float32":
-                raise ModelError(
-                    f"member {number} of the ensemble, a {type(member).__name__}, offers float32 "
-                    f"only, not {precision}. Leave out precision=."
-                )
-            others.append(member if change is None else change(precision))
+        others = [member.with_precision(precision) for member in self.members]
         other = Ensemble(others, attachments=self.attachments, provenance=self._provenance)
         other.precision, other._folder = check_precision(precision), self._folder
         return other
@@ -125,16 +113,9 @@ class Ensemble(Members):
 
     def _identity(self) -> list[Any]:
         # The mean does not depend on the order, but for its last bit; nor does the identity.
-        return ["ensemble", sorted(str(getattr(m, "content_hash", "")) for m in self.members)]
+        return ["ensemble", sorted(member.content_hash for member in self.members)]
 
     def _write_parts(self, staging: Path) -> dict[str, Any]:
-        for member in self.members:
-            if not isinstance(member, Classifier):
-                raise ModelError(
-                    f"an ensemble with a {type(member).__name__} among its members cannot be "
-                    "saved: only classifiers are stored without running code when they are "
-                    "loaded. Keep it in memory, or leave that member out."
-                )
         parts = {f"member_{i:02d}": m for i, m in enumerate(self.members)}
         for name, member in parts.items():
             save_copy(member, staging / name)
@@ -205,7 +186,7 @@ def load_model(
     return load_classifier(path, device=device)
 
 
-def _common_spec(members: Sequence[Predictor]) -> ModelSpec:
+def _common_spec(members: Sequence[Classifier]) -> ModelSpec:
     """What all members together need and give."""
     if not members:
         raise ModelError("no member: an ensemble needs at least one classifier.")

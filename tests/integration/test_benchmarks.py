@@ -28,6 +28,7 @@ MODULES = (
     "forward",
     "graph",
     "judging",
+    "members",
     "memory",
     "objects",
     "networks",
