@@ -169,7 +169,7 @@ def assess(
         unit=design.unit if design is not None else "",
         blocks=plan.blocks,
         correlation=error_correlation(labelled, level=level, seed=seed),
-        cells=cell_table(labelled, legend, estimates, level=level),
+        cells=cell_table(labelled, legend, estimates, units=plan.units, level=level),
         subsets=subset_table(labelled, legend, filter_name=passes, **scoring),
         regions=_regions(labelled, legend, scoring),
         calibration=calibration,

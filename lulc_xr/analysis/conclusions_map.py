@@ -73,11 +73,12 @@ def _overall(found: Findings) -> Told:
             f"At {percent(overall.value)} of these {plural(found.total, 'point')} map and "
             "reference name the same class.",
         )
+        drawn = "points" if found.blocks is None else "blocks"
         yield may_not(
             "design",
             "How accurate the map is as a whole: no weights and no strata were given, so every "
-            "point counts alike, and the intervals hold only for points that were drawn at "
-            "random and independently of each other.",
+            f"point counts alike, and the intervals hold only for {drawn} that were drawn at random "
+            "and independently of each other.",
         )
     quantity, allocation = found.estimate(QUANTITY), found.estimate(ALLOCATION)
     if quantity.known and allocation.known and quantity.value + allocation.value > 0:

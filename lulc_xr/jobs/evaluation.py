@@ -152,9 +152,33 @@ def judge_file(
 
 
 def judge_pixels(
-    maps: xr.Dataset, true: xr.DataArray, *, task: str, mask: xr.DataArray | None
+    maps: xr.Dataset,
+    true: xr.DataArray,
+    *,
+    task: str,
+    mask: xr.DataArray | None = None,
+    block: float | None = None,
 ) -> pd.DataFrame:
-    """Labelled pixels as judged points, for a report of a map against a reference on its grid."""
+    """Labelled pixels as judged points, for a report of a map against a reference on its grid.
+
+    Parameters
+    ----------
+    maps : xr.Dataset
+        The class map over (y, x), and what else is there of it.
+    true : xr.DataArray
+        Class ids on its grid, 255 where there is no label.
+    task : str
+        Name of the class map.
+    mask : xr.DataArray, optional
+        True where pixels count.
+    block : float, optional
+        Side in metres of the blocks whose pixels err alike.
+
+    Raises
+    ------
+    SampleError
+        If there are more than a million such pixels.
+    """
     legend = Legend.from_flags(maps[task].attrs)
     labels = np.asarray(true.transpose("y", "x").values)
     chosen = labels != FILL_CLASS
@@ -170,7 +194,7 @@ def judge_pixels(
     points = pd.DataFrame(
         {"x": maps["x"].values[column], "y": maps["y"].values[row], task: labels[chosen]}
     )
-    return judge_points(maps, points, task=task, legend=legend, tolerance=0)
+    return judge_points(maps, points, task=task, legend=legend, tolerance=0, block=block)
 
 
 def design_of(
