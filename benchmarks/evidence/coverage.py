@@ -269,14 +269,14 @@ def main() -> None:
     parser.add_argument("--size", type=int)
     given = parser.parse_args()
     world = make_world()
-    tables = [
-        simulate(
+    head = True
+    for design in given.designs.split(","):
+        table = simulate(
             world, design, repeats=given.repeats, intervals=tuple(given.intervals.split(",")),
             size=given.size,
-        )
-        for design in given.designs.split(",")
-    ]  # fmt: skip
-    print("\n".join(lines(pd.concat(tables))))
+        )  # fmt: skip
+        print("\n".join(lines(table)[0 if head else 2 :]), flush=True)
+        head = False
 
 
 if __name__ == "__main__":

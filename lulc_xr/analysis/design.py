@@ -189,7 +189,7 @@ class Design:
             group=group if self.post_strata is not None else None,
             group_total=totals_in_order("post-stratum", group_names, self.post_stratum_area),
         )  # fmt: skip
-        return self.with_population(sample)
+        return self.with_population(sample.folded())
 
     def with_population(self, sample: SurveySample) -> SurveySample:
         """The sample with its finite population correction, if there is one."""

@@ -171,8 +171,8 @@ class ScoreEstimates:
         mean = np.full(below.shape[1], (sample.weights**2 * sample.number).sum() / total.sum())
         number = len(self.scores.names)
         mapped = sample.cell // number
-        pairs = np.unique(np.stack([sample.stratum, mapped]), axis=1)
-        if pairs.shape[1] == len(sample.strata) > 1:
+        pairs = np.unique(sample.stratum * (number + 1) + mapped)
+        if pairs.size == len(sample.strata) > 1:
             users = np.arange(1, 1 + number)
             mean[users] = 1 / np.maximum(self._kish(below[:, users]), 1e-300)
             mean[users] *= total @ below[:, users]
@@ -188,12 +188,10 @@ class ScoreEstimates:
             sums = sample.totals() @ inside
             kish: Floats = sums**2 / np.maximum(squares @ inside, 1e-300)
             return kish
-        _, unit = np.unique(np.stack([sample.stratum, sample.cluster]), axis=1, return_inverse=True)
-        unit = unit.reshape(-1)
+        weight = sample.weights * sample.number
         found = np.empty(inside.shape[1])
         for k in range(found.size):
-            weight = sample.weights * sample.number * inside[sample.cell, k]
-            of_unit = np.bincount(unit, weight)
+            of_unit = np.bincount(sample.primary_unit, weight * inside[sample.cell, k])
             found[k] = of_unit.sum() ** 2 / max((of_unit**2).sum(), 1e-300)
         return found
 

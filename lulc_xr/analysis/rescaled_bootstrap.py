@@ -39,8 +39,7 @@ def replicate_totals(
         raise SampleError(f"{repeats} resamples; give at least 2, better 1000.")
     rng = np.random.default_rng(seed)
     stratum = variance_strata(sample)
-    unit = np.arange(stratum.size) if sample.cluster is None else sample.cluster
-    _, unit = np.unique(np.stack([stratum, unit]), axis=1, return_inverse=True)
+    unit = sample.primary_unit
     units = int(unit.max()) + 1
     of_unit = np.zeros(units, np.int64)
     of_unit[unit] = stratum

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lulc_xr.analysis.linearisation import Moments
 from lulc_xr.core.errors import SampleError
 
 Floats = NDArray[np.float64]
@@ -89,8 +90,17 @@ class SurveySample:
         if self.cluster is None:
             found = np.bincount(self.stratum, self.number, minlength=len(self.strata))
             return found.astype(np.int64)
-        pairs = np.unique(np.stack([self.stratum, self.cluster]), axis=1)
-        return np.bincount(pairs[0], minlength=len(self.strata))
+        keys = np.unique(self.stratum * self._clusters + self.cluster)
+        return np.bincount(keys // self._clusters, minlength=len(self.strata))
+
+    @cached_property
+    def primary_unit(self) -> Ints:
+        """Primary unit of each row, counted over all strata."""
+        if self.cluster is None:
+            return np.arange(self.stratum.size)
+        keys = self.stratum * self._clusters + self.cluster
+        found: Ints = np.unique(keys, return_inverse=True)[1].reshape(-1)
+        return found
 
     @property
     def freedom(self) -> int:
@@ -125,17 +135,17 @@ class SurveySample:
         SampleError
             If a stratum has one primary unit only, and strata are not to be collapsed.
         """
-        rows = self._rows
-        step = max(1, _VALUES_AT_ONCE // max(rows.stratum.size, 1))
+        moments = self._moments
+        step = max(1, _VALUES_AT_ONCE // max(moments.height, 1))
         parts = [
-            rows.variance(influence[:, start : start + step])
+            moments.variance(influence[:, start : start + step])
             for start in range(0, influence.shape[1], step)
         ]
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def covariance(self, influence: Floats) -> Floats:
         """Covariances of estimates, shape (estimate, estimate); see :meth:`variance`."""
-        return self._rows.covariance(influence)
+        return self._moments.covariance(influence)
 
     def joined(self, other: SurveySample) -> SurveySample:
         """Both samples as one; the units of either keep their stratum by its name."""
@@ -173,9 +183,42 @@ class SurveySample:
             known.append((self.group, self.group_total))
         return known
 
+    @property
+    def _clusters(self) -> int:
+        return 1 if self.cluster is None else int(self.cluster.max(initial=0)) + 1
+
+    def folded(self) -> SurveySample:
+        """The same sample with units that are alike in one row, where there are no clusters."""
+        if self.cluster is not None:
+            return self
+        group = np.zeros_like(self.stratum) if self.group is None else self.group
+        _, weight = np.unique(self.weight, return_inverse=True)
+        key, place = _unique_columns(np.stack([self.stratum, group, self.cell, weight.reshape(-1)]))
+        values = np.unique(self.weight)
+        number = np.bincount(place, self.number, minlength=key.shape[1]).astype(np.int64)
+        return replace(
+            self, stratum=key[0], cell=key[2], weight=values[key[3]], number=number,
+            group=None if self.group is None else key[1],
+        )  # fmt: skip
+
     @cached_property
-    def _rows(self) -> _Rows:
-        return _Rows.of(self)
+    def _moments(self) -> Moments:
+        stratum = variance_strata(self)
+        number = int(stratum.max()) + 1
+        joined = np.zeros(len(self.strata), np.int64)
+        joined[self.stratum] = stratum
+        primary = np.bincount(joined, self.primary, minlength=number).astype(np.float64)
+        fraction = np.zeros(number)
+        if self.fraction is not None:
+            population = np.bincount(joined, self.primary / self.fraction, minlength=number)
+            fraction = np.minimum(primary / population, 1.0)
+        known = self.known_totals
+        return Moments.of(
+            stratum=stratum, unit=None if self.cluster is None else self.primary_unit,
+            group=known[-1][0] if known else None, groups=known[-1][1].size if known else 0,
+            cell=self.cell, cells=self.cells, weight=self.weights, number=self.number,
+            primary=primary, fraction=fraction,
+        )  # fmt: skip
 
 
 def estimate_ratios(
@@ -208,98 +251,6 @@ def estimate_ratios(
 def estimate_totals(sample: SurveySample, values: Floats) -> tuple[Floats, Floats]:
     """Totals of values of each cell, shape (cell, total), and their covariance."""
     return sample.totals() @ values, sample.covariance(np.asarray(values, np.float64))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Rows:
-    """The sample sorted by stratum and primary unit, with what its variance needs."""
-
-    cell: Ints
-    group: Ints
-    groups: int
-    stratum: Ints
-    starts: Ints
-    unit_starts: Ints | None
-    weight: Floats
-    square: Floats
-    scale: Floats
-    primary: Floats
-
-    @classmethod
-    def of(cls, sample: SurveySample) -> _Rows:
-        stratum = variance_strata(sample)
-        known = sample.known_totals
-        group = known[-1][0] if known else np.zeros_like(stratum)
-        groups = known[-1][1].size if known else 0
-        sums, squares = sample.weights * sample.number, sample.weights**2 * sample.number
-        unit = np.zeros_like(stratum) if sample.cluster is None else sample.cluster
-        key = np.stack([stratum, unit, group, sample.cell])
-        key, place = _unique_columns(key)
-        rows = key.shape[1]
-        if sample.cluster is None:
-            primary = np.bincount(stratum, sample.number, minlength=int(stratum.max()) + 1)
-            unit_starts, units_of = None, key[0]
-        else:
-            first = np.flatnonzero(np.any(np.diff(key[:2], axis=1), axis=0)) + 1
-            unit_starts = np.concatenate([[0], first])
-            units_of = key[0][unit_starts]
-            primary = np.bincount(units_of).astype(np.float64)
-        fraction = _collapsed_fraction(sample, stratum, primary)
-        return cls(
-            cell=key[3],
-            group=key[2],
-            groups=groups,
-            stratum=key[0],
-            starts=np.flatnonzero(np.diff(units_of, prepend=-1)),
-            unit_starts=unit_starts,
-            weight=np.bincount(place, sums, minlength=rows).astype(np.float64),
-            square=np.bincount(place, squares, minlength=rows).astype(np.float64),
-            scale=(1 - fraction) * primary / np.maximum(primary - 1, 1),
-            primary=np.asarray(primary, np.float64),
-        )
-
-    def variance(self, influence: Floats) -> Floats:
-        rest = self._residual(influence)
-        if self.unit_starts is None:
-            sums = np.add.reduceat(self.weight[:, None] * rest, self.starts, axis=0)
-            squares = np.add.reduceat(self.square[:, None] * rest**2, self.starts, axis=0)
-        else:
-            units = np.add.reduceat(self.weight[:, None] * rest, self.unit_starts, axis=0)
-            sums = np.add.reduceat(units, self.starts, axis=0)
-            squares = np.add.reduceat(units**2, self.starts, axis=0)
-        spread = squares - sums**2 / self.primary[:, None]
-        # Rounding may leave a variance of zero at -1e-20.
-        found: Floats = np.maximum(self.scale @ spread, 0.0)
-        return found
-
-    def covariance(self, influence: Floats) -> Floats:
-        rest = self._residual(influence)
-        if self.unit_starts is None:
-            sums = np.add.reduceat(self.weight[:, None] * rest, self.starts, axis=0)
-            factor = self.scale[self.stratum] * self.square
-        else:
-            weighted = self.weight[:, None] * rest
-            rest = np.add.reduceat(weighted, self.unit_starts, axis=0)
-            sums = np.add.reduceat(rest, self.starts, axis=0)
-            factor = self.scale[self.stratum[self.unit_starts]]
-        between = (self.scale / self.primary)[:, None] * sums
-        found: Floats = rest.T @ (factor[:, None] * rest) - sums.T @ between
-        return found
-
-    def _residual(self, influence: Floats) -> Floats:
-        """Influence of each row, less its mean in the group whose total is known."""
-        values = influence[self.cell]
-        if not self.groups:
-            return values
-        order = np.argsort(self.group, kind="stable")
-        starts = np.flatnonzero(np.diff(self.group[order], prepend=-1))
-        weighted = (self.weight[:, None] * values)[order]
-        total = np.add.reduceat(self.weight[order], starts)
-        means = np.zeros((self.groups, influence.shape[1]))
-        means[self.group[order][starts]] = (
-            np.add.reduceat(weighted, starts, axis=0) / total[:, None]
-        )
-        return values - means[self.group]
 
 
 def _unique_columns(key: Ints) -> tuple[Ints, Ints]:
@@ -353,14 +304,3 @@ def _collapse(primary: Ints, lonely: Sequence[int] | Ints) -> Ints:
     for place, members in enumerate(groups):
         position[members] = place
     return position
-
-
-def _collapsed_fraction(sample: SurveySample, stratum: Ints, primary: Any) -> Floats:
-    """Sampling fraction of each stratum of the variance."""
-    if sample.fraction is None:
-        return np.zeros(len(primary))
-    drawn = np.asarray(primary, np.float64)
-    joined = np.zeros(len(sample.strata), np.int64)
-    joined[sample.stratum] = stratum
-    population = np.bincount(joined, sample.primary / sample.fraction, minlength=drawn.size)
-    return np.minimum(drawn / population, 1.0)
