@@ -219,14 +219,14 @@ def point_weights(judged: pd.DataFrame, legend: Legend, survey: SurveySample) ->
         legend.index_of(judged[name].to_numpy()).astype(np.int64)
         for name in ("mapped", "reference")
     )
-    if len(survey.weights) == len(judged):
-        return np.asarray(survey.weights, np.float64)
+    made = np.zeros(len(judged))
+    if survey.unit_weights is not None:
+        # Where strata are classes of the map, points that are not mapped are no part of it.
+        part = slice(None) if survey.unit_weights.size == len(judged) else row >= 0
+        made[part] = survey.unit_weights
+        return made
     cell = np.where(row < 0, len(legend), row) * len(legend) + column
     of_cell = np.zeros(survey.cells)
-    if len(survey.weights) == (row >= 0).sum():
-        made = np.zeros(len(judged))
-        made[row >= 0] = survey.weights
-        return made
     of_cell[survey.cell] = survey.weights
     return of_cell[cell]
 
