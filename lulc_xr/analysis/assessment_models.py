@@ -199,7 +199,7 @@ def transfer_table(
                 f"table of transfer: {name_unknown('column', name, map(str, table.columns))} It "
                 "needs region (held out), and mapped and reference at each of its points."
             )
-    known = table.dropna(subset=["region"])
+    known = table[table["region"].notna() & (table["region"].astype(str) != "")]
     read = known.assign(**{name: _ids(known[name], legend) for name in ("mapped", "reference")})[
         ["region", "mapped", "reference"]
     ]

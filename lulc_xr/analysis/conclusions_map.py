@@ -77,8 +77,8 @@ def _overall(found: Findings) -> Told:
         yield may_not(
             "design",
             "How accurate the map is as a whole: no weights and no strata were given, so every "
-            f"point counts alike, and the intervals hold only for {drawn} that were drawn at random "
-            "and independently of each other.",
+            f"point counts alike, and the intervals hold only for {drawn} that were drawn at "
+            "random and independently of each other.",
         )
     quantity, allocation = found.estimate(QUANTITY), found.estimate(ALLOCATION)
     if quantity.known and allocation.known and quantity.value + allocation.value > 0:
