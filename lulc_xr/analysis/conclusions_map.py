@@ -236,7 +236,8 @@ def _neighbours(found: Findings) -> Told:
                 "few tend to be too narrow.",
             )
         return
-    if "cluster" in found.design:
+    if found.design:
+        # In a probability sample the draw makes the intervals, however the map errs in space.
         return
     if math.isnan(near["correlation"]):
         yield may_not(
