@@ -55,9 +55,9 @@ def _calibration(found: Findings) -> Told:
         knows = rank.low > 0.5
         yield (may if knows else may_not)(
             "ranking",
-            f"{'The' if knows else 'That the'} model knows where it is unsure: of a wrong point and "
-            f"a right one, the wrong one has the higher entropy in {percent(rank.value)} of the "
-            f"cases (interval {percent(rank.low)} to {percent(rank.high)}; by chance 50 %).",
+            f"{'The' if knows else 'That the'} model knows where it is unsure: of a wrong point "
+            f"and a right one, the wrong one has the higher entropy in {percent(rank.value)} of "
+            f"the cases (interval {percent(rank.low)} to {percent(rank.high)}; by chance 50 %).",
         )
 
 
