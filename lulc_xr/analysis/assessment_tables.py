@@ -137,39 +137,84 @@ def group_table(
 
 
 def cell_table(
-    judged: pd.DataFrame, legend: Legend, estimates: pd.DataFrame, *, level: float
+    judged: pd.DataFrame,
+    legend: Legend,
+    estimates: pd.DataFrame,
+    *,
+    units: str | None,
+    level: float,
 ) -> pd.DataFrame:
     """Of what is mapped as one class, the share that the reference calls another, by point.
 
-    Weighted where the points have weights; the interval is Wilson's, from the effective number
-    of points (Kish). That of the same class is its user's accuracy, taken from `estimates`.
+    Weighted where the points have weights. The interval is Wilson's, from the number of
+    independent points that would give a share the same variance; that of the same class is its
+    user's accuracy, taken from `estimates`.
+
+    Parameters
+    ----------
+    judged : pandas.DataFrame
+        Labelled points.
+    legend : Legend
+        The classes.
+    estimates : pandas.DataFrame
+        Has the user's accuracies.
+    units : str or None
+        Column of clusters or blocks.
+    level : float
+        Of the intervals.
     """
-    labelled = judged[judged["reference"] != FILL_CLASS]
-    weight = labelled[WEIGHT].to_numpy() if WEIGHT in labelled else np.ones(len(labelled))
-    row = legend.index_of(labelled["mapped"].to_numpy()).astype(int)
-    column = legend.index_of(labelled["reference"].to_numpy()).astype(int)
-    known, number = row >= 0, len(legend)
-    at = (row * number + column)[known]
-    sums, squares, counts = (
-        np.bincount(at, values[known], minlength=number**2).reshape(number, number) * 1.0
-        for values in (weight, weight**2, np.ones_like(weight))
-    )
+    weight = judged[WEIGHT].to_numpy(np.float64) if WEIGHT in judged else np.ones(len(judged))
+    unit = np.arange(len(judged)) if units is None else pd.factorize(judged[units])[0]
+    row = legend.index_of(judged["mapped"].to_numpy()).astype(int)
+    column = legend.index_of(judged["reference"].to_numpy()).astype(int)
+    number = len(legend)
+    parts = []
+    for position, name in enumerate(legend.names):
+        own = row == position
+        share, size = shares_of(weight[own], column[own], unit[own], number)
+        low, high = wilson_interval(share, size, level)
+        users = estimates[(estimates["quantity"] == USERS) & (estimates["class"] == name)].iloc[0]
+        low[position], high[position] = users["low"], users["high"]
+        counts = np.bincount(column[own], minlength=number)
+        columns = {"mapped": name, "reference": legend.names, "samples": counts}
+        parts.append(pd.DataFrame({**columns, "estimate": share, "low": low, "high": high}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def shares_of(
+    weight: Floats, column: NDArray[np.int_], unit: NDArray[np.int_], number: int
+) -> tuple[Floats, Floats]:
+    """Shares of classes among some points, and how many independent points would tell as much.
+
+    Parameters
+    ----------
+    weight, column, unit : ndarray
+        Weight, class position and unit of each point, shape (point,).
+    number : int
+        Number of classes.
+
+    Returns
+    -------
+    share, size : ndarray of float64
+        Each of shape (class,); NaN and 0 without points.
+    """
+    total = weight.sum()
+    if not total > 0:
+        return np.full(number, np.nan), np.zeros(number)
+    share = np.bincount(column, weight, minlength=number) / total
+    _, unit = np.unique(unit, return_inverse=True)
+    count = int(unit.max()) + 1
+    sums = np.bincount(unit * number + column, weight, minlength=count * number)
+    sums = sums.reshape(count, number)
     whole = sums.sum(axis=1, keepdims=True)
-    share = np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
-    size = whole**2 / np.maximum(squares.sum(axis=1, keepdims=True), 1e-300)
-    low, high = wilson_interval(share, np.broadcast_to(size, share.shape), level)
-    users = estimates[estimates["quantity"] == USERS].set_index("class").loc[list(legend.names)]
-    low[np.diag_indices(number)], high[np.diag_indices(number)] = users["low"], users["high"]
-    return pd.DataFrame(
-        {
-            "mapped": np.repeat(legend.names, number),
-            "reference": np.tile(legend.names, number),
-            "samples": counts.ravel().astype(int),
-            "estimate": share.ravel(),
-            "low": low.ravel(),
-            "high": high.ravel(),
-        }
-    )
+    # Residuals of a ratio, by unit: their squares are the variance of the share.
+    squares = ((sums - whole * share) ** 2).sum(axis=0)
+    if count < len(column):
+        squares *= count / max(count - 1, 1)
+    kish = total**2 / (whole**2).sum()
+    spread = share * (1 - share) * total**2
+    known = (squares > 1e-12 * total**2) & (spread > 0)
+    return share, np.where(known, spread / np.where(known, squares, 1.0), kish)
 
 
 def error_correlation(judged: pd.DataFrame, *, level: float, seed: int) -> pd.Series[float]:

@@ -80,7 +80,7 @@ def demo(
     store: Annotated[Path, typer.Option(help="The cube to make.")] = Path(
         "zarr_stores/flanders.zarr"
     ),
-    out: Annotated[Path, typer.Option(help="Folder for model, picture and scores.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for model, report and scores.")] = Path(
         "outputs/flanders"
     ),
     seeds: Annotated[int, typer.Option(min=1, help="Times to train and score.")] = 5,

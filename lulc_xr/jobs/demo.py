@@ -1,4 +1,4 @@
-"""``lulc-xr demo``: raw files to a cube, a model, a map in the cube's store, scores, a picture."""
+"""``lulc-xr demo``: raw files to a cube, a model, a map in the store, scores and a report."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.assess import assess
+from lulc_xr.analysis.assessment import Assessment
 from lulc_xr.analysis.comparison import compare
 from lulc_xr.analysis.report import format_comparison
 from lulc_xr.core.dates import RegularDates
@@ -26,6 +28,7 @@ from lulc_xr.core.require import require
 from lulc_xr.cube.store import open_cube, open_group, write_cube
 from lulc_xr.cube.write import write_variables
 from lulc_xr.jobs.blocks import draw_points, split_blocks
+from lulc_xr.jobs.evaluation import judge_pixels
 from lulc_xr.jobs.recipe_files import load_script
 from lulc_xr.jobs.sampling import count_table
 from lulc_xr.jobs.terminal import console
@@ -44,6 +47,7 @@ DATES = RegularDates(start_month=11)
 """Twelve months that end when the maize of 2018 is harvested: November 2017 to October 2018."""
 
 _DPI = 110
+_BLOCK = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ def run_demo(
     store : Path
         The cube to make; one that this recipe made before is replaced.
     out : Path
-        Folder for the model, the picture and the scores.
+        Folder for the model, the picture, the report and the scores.
     seeds : int
         Times to train and score: each with other blocks, points and initial weights.
 
@@ -110,8 +114,9 @@ def run_demo(
     screen.print(format_comparison(table))
     _write_scores(table, results, out)
 
-    screen.rule("5 of 5: a picture", align="left")
+    screen.rule("5 of 5: a picture, and a report of the first seed", align="left")
     _draw(store, first.test, out / "flanders.png")
+    _assess(cube, first, store).write_html(out / "report.html")
     _say_where(screen, store=store, samples=samples, out=out)
     screen.print(f"done in {time.perf_counter() - begun:.0f} s")
     return table
@@ -134,7 +139,7 @@ def _learn(cube: xr.Dataset, *, seed: int) -> _Trial:
     """Blocks, points, samples and a network of one seed."""
     reference = cube["reference"].compute()
     rng = np.random.default_rng(seed)
-    split = split_blocks(reference, rng=rng)
+    split = split_blocks(reference, rng=rng, side=_BLOCK)
     points = draw_points(reference, split.training, per_class=PER_CLASS, rng=rng)
     samples = extract_samples(cube, points, dates=DATES)
     classifier = fit(samples, "tempcnn", config=TrainConfig(seed=seed))
@@ -167,6 +172,22 @@ def _score(
 def _judge(cube: xr.Dataset, model: Predictor, test: xr.DataArray) -> Accuracy:
     made = classify(cube, model, outputs=["land_cover"])["land_cover"]
     return accuracy(made, cube["reference"], mask=test)
+
+
+def _assess(cube: xr.Dataset, trial: _Trial, store: Path) -> Assessment:
+    """All that the test blocks of a seed tell of its map, with its probabilities."""
+    made = classify(cube, trial.classifier, outputs=["land_cover", "entropy", "probability"])
+    maps = made.isel(year=-1).drop_vars("year").compute()
+    side = _BLOCK * abs(float(cube["x"][1] - cube["x"][0]))
+    judged = judge_pixels(maps, cube["reference"], task="land_cover", mask=trial.test, block=side)
+    facts = {
+        "map": f"land_cover of {store.name}",
+        "reference": f"declared parcels of 2018, in the test blocks of seed {trial.seed}",
+        "model hash": trial.classifier.content_hash,
+        "training samples": f"at least {side:g} m away from every pixel judged here",
+        "command": "lulc-xr demo",
+    }
+    return assess(judged, block=side, facts=facts, picture=maps)
 
 
 def _write_scores(table: pd.DataFrame, results: dict[str, list[Accuracy]], out: Path) -> None:
@@ -229,6 +250,7 @@ def _say_where(screen: Console, *, store: Path, samples: Path, out: Path) -> Non
     table.add_row("samples", str(samples))
     table.add_row("model", str(out / "model"))
     table.add_row("picture", str(out / "flanders.png"))
+    table.add_row("report", str(out / "report.html"))
     table.add_row("scores", f"{out / 'scores.json'}, {out / 'scores.csv'}")
     table.add_row("look again", f"lulc-xr info {store}")
     screen.print(table)

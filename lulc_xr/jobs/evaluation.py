@@ -143,18 +143,46 @@ def judge_file(
         }
         counts = np.asarray(mask.isel(place).values, bool) & inside
         judged = _kept(judged, counts, why="masked")
-    outside = judged.attrs["counts"]["outside"]
-    if outside:
-        console().print(f"[yellow]note:[/] {outside} of {len(table)} points lie outside the cube")
+    counts = judged.attrs["counts"]
+    for name, words in (
+        ("outside", "lie outside the cube"),
+        ("ambiguous", "lie on classes that the crosswalk says nothing of, and count as wrong"),
+    ):
+        if counts[name]:
+            console().print(f"[yellow]note:[/] {counts[name]} of {len(table)} points {words}")
     if settings.quality is not None:
         judged.attrs["filter"] = settings.quality
     return judged
 
 
 def judge_pixels(
-    maps: xr.Dataset, true: xr.DataArray, *, task: str, mask: xr.DataArray | None
+    maps: xr.Dataset,
+    true: xr.DataArray,
+    *,
+    task: str,
+    mask: xr.DataArray | None = None,
+    block: float | None = None,
 ) -> pd.DataFrame:
-    """Labelled pixels as judged points, for a report of a map against a reference on its grid."""
+    """Labelled pixels as judged points, for a report of a map against a reference on its grid.
+
+    Parameters
+    ----------
+    maps : xr.Dataset
+        The class map over (y, x), and what else is there of it.
+    true : xr.DataArray
+        Class ids on its grid, 255 where there is no label.
+    task : str
+        Name of the class map.
+    mask : xr.DataArray, optional
+        True where pixels count.
+    block : float, optional
+        Side in metres of the blocks whose pixels err alike.
+
+    Raises
+    ------
+    SampleError
+        If there are more than a million such pixels.
+    """
     legend = Legend.from_flags(maps[task].attrs)
     labels = np.asarray(true.transpose("y", "x").values)
     chosen = labels != FILL_CLASS
@@ -170,7 +198,7 @@ def judge_pixels(
     points = pd.DataFrame(
         {"x": maps["x"].values[column], "y": maps["y"].values[row], task: labels[chosen]}
     )
-    return judge_points(maps, points, task=task, legend=legend, tolerance=0)
+    return judge_points(maps, points, task=task, legend=legend, tolerance=0, block=block)
 
 
 def design_of(

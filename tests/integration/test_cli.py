@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -146,6 +147,14 @@ def test_demo_makes_all_it_names(tmp_path):
         most = max(found["support"] for found in judged["classes"].values())
         assert judged["overall"] > most / judged["total"]
     assert (out / "flanders.png").read_bytes().startswith(b"\x89PNG")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert str(out / "report.html") in made.stdout.replace("\n", "")
+    overall = scores["each"]["TempCNN"][0]["overall"]
+    # The report is of the first seed, whose share is rounded to 0.1 % on the page.
+    shown = float(re.search(r"overall accuracy</span><b>([\d.]+)", page).group(1))
+    assert abs(shown - 100 * overall) < 0.051
+    assert "Do the probabilities mean what they say?" in page
+    assert "data:image/png;base64," in page
     assert lulc_xr("verify", store).returncode == 0
     # In bfloat16 a model of 231 pixels agrees with itself at about 99.9 %: made, or refused.
     before = cube["land_cover"].values

@@ -100,6 +100,10 @@ def test_blocks_are_the_units_of_intervals():
     once = assess(judged).estimate("overall accuracy")
     assert blocked.estimate("overall accuracy").width == pytest.approx(once.width, rel=0.01)
     assert naive.estimate("overall accuracy").width < 0.5 * once.width
+    # Of every cell too, but for the correction of few units.
+    cells, alone = blocked.cells, assess(judged).cells
+    widths = [(table["high"] - table["low"]).to_numpy() for table in (cells, alone)]
+    np.testing.assert_allclose(widths[0], widths[1], rtol=0.12)
     assert blocked.blocks == (len(judged), 1000.0)
     assert not blocked.design
     assert not (blocked.estimates["quantity"] == "area").any()
