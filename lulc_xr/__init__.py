@@ -14,8 +14,11 @@ from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.zonal import zonal_uncertainty
+from lulc_xr.core.applicability import Applicability
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.calibration import Calibration
 from lulc_xr.core.clear import CLEAR_RULES, ClearRule
+from lulc_xr.core.conformal import Conformal
 from lulc_xr.core.context import context_at
 from lulc_xr.core.context_scaling import ContextScaling, fit_context_scaling
 from lulc_xr.core.crosswalk import Crosswalk, CrosswalkRow
@@ -37,6 +40,7 @@ from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.place import place_context
+from lulc_xr.core.regions import RegionKey
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
 from lulc_xr.cube.build import build_cube
@@ -118,11 +122,14 @@ __all__ = [
     "CLEAR_RULES",
     "COMMON_BANDS",
     "Accuracy",
+    "Applicability",
     "Augmentation",
     "BuildReport",
+    "Calibration",
     "ChunkPlan",
     "Classifier",
     "ClearRule",
+    "Conformal",
     "ContextRangeWarning",
     "ContextScaling",
     "Crosswalk",
@@ -152,6 +159,7 @@ __all__ = [
     "RawDates",
     "Recipe",
     "RecipePlan",
+    "RegionKey",
     "RegularDates",
     "SampleError",
     "SamplePlan",

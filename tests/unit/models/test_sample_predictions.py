@@ -30,7 +30,7 @@ NAMES = {4: "north", 9: "south", 255: ""}
 def placed():
     cube = lx.testing.landscape(y=37, x=50, time=24, bands=("red", "nir"), classes=3, seed=4)
     cube["clear"][:] = np.uint8(1)
-    return with_zones(cube.fillna(0.1))
+    return with_zones(cube.assign(reflectance=cube["reflectance"].fillna(0.1)))
 
 
 def draw(placed, patch=None):
