@@ -65,7 +65,7 @@ def confusion_counts(
     [[1, 1], [0, 1], [0, 1]]
     """
     given = {"predicted": predicted, "reference": reference, "mask": mask, "weights": weights}
-    arrays = _align({name: da for name, da in given.items() if da is not None})
+    arrays = align({name: da for name, da in given.items() if da is not None})
     _check_types(arrays)
     if any(da.chunks is not None for da in arrays.values()):
         counts = _count_chunks(arrays, legend)
@@ -108,8 +108,14 @@ def legend_of(predicted: xr.DataArray, reference: xr.DataArray) -> Legend:
     return legends[0]
 
 
-def _align(given: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """The arrays with the dimensions in one order, after checks that read no pixel."""
+def align(given: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """The arrays with the dimensions in one order, after checks that read no pixel.
+
+    Raises
+    ------
+    CubeError
+        If one of them is not on the grid of `predicted`.
+    """
     arrays = {name: _drop_year(name, da) for name, da in given.items()}
     first = arrays["predicted"]
     for name, da in arrays.items():

@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lulc_xr.core.errors import ModelError
-
-_AT_ONCE = 1024
+from lulc_xr.core.nearest import AT_ONCE, NearestReference
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +56,12 @@ class Applicability:
         sizes = {len(self.mean), len(self.scale), len(self.weight), self.reference.shape[1]}
         if len(sizes) != 1 or not len(self.reference):
             raise ModelError(f"features of different numbers: {sorted(sizes)}, or no reference.")
-        if not (self.mean_distance > 0 and self.threshold >= 0):
+        for name, array in self.arrays().items():
+            if not np.isfinite(array).all():
+                raise ModelError(f"{name} of an area of applicability holds NaN or infinity.")
+        if not ((self.scale > 0).all() and (self.weight >= 0).all() and self.weight.any()):
+            raise ModelError("scales must be positive, and weights too, or zero but not all.")
+        if not (0 < self.mean_distance < np.inf and 0 <= self.threshold < np.inf):
             raise ModelError(
                 f"mean distance {self.mean_distance} and threshold {self.threshold} must be "
                 "positive."
@@ -105,8 +110,17 @@ class Applicability:
             raise ModelError("the arrays of the area of applicability were changed or damaged.")
         return made
 
+    def scaled(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features (feature, ...) as distances see them: scaled, then weighted."""
+        shape = (-1, *(1,) * (features.ndim - 1))
+        mean, factor = self.mean.reshape(shape), (self.weight / self.scale).reshape(shape)
+        made: NDArray[np.float32] = (np.asarray(features, np.float32) - mean) * factor
+        return made
+
     def dissimilarity(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distance to the nearest training sample, in mean distances between training samples.
+
+        Every place is computed alone: the bits do not depend on what lies beside it.
 
         Parameters
         ----------
@@ -116,14 +130,26 @@ class Applicability:
         Returns
         -------
         ndarray of float32
-            Shape (...); NaN where a feature is missing.
+            Shape (...); NaN where a feature that has a weight is missing or infinite.
+
+        Raises
+        ------
+        ModelError
+            If there are more or fewer features than the training samples have.
         """
-        flat = features.reshape(len(self.mean), -1).T
-        found = np.empty(len(flat), np.float32)
-        squares = np.einsum("ij,ij->i", self.reference, self.reference)
-        for start in range(0, len(flat), _AT_ONCE):
-            part = (flat[start : start + _AT_ONCE] - self.mean) / self.scale * self.weight
-            own = np.einsum("ij,ij->i", part, part)
-            distance = own[:, None] - 2 * part @ self.reference.T + squares
-            found[start : start + _AT_ONCE] = np.sqrt(np.maximum(distance.min(axis=1), 0))
+        if len(features) != len(self.mean):
+            raise ModelError(
+                f"{len(features)} features of each place; the training samples have "
+                f"{len(self.mean)}: the series as (time, band), then the context of the model."
+            )
+        flat = features.reshape(len(self.mean), -1)
+        found = np.empty(flat.shape[1], np.float32)
+        for start in range(0, flat.shape[1], AT_ONCE):
+            part = self.scaled(flat[:, start : start + AT_ONCE])
+            found[start : start + AT_ONCE] = self._search.nearest(part[self.weight > 0])
         return (found / np.float32(self.mean_distance)).reshape(features.shape[1:])
+
+    @cached_property
+    def _search(self) -> NearestReference:
+        # What has no weight is 0 everywhere; it would only cost time.
+        return NearestReference(self.reference[:, self.weight > 0])

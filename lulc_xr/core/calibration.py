@@ -77,6 +77,21 @@ class Calibration:
         if any(value <= 0 for table in self.scale.values() for row in table for value in row):
             raise ModelError("a scale of ln p is not positive; it would turn classes around.")
 
+    def temperatures(self, task: str) -> dict[str, float]:
+        """Temperature of each region, by name, and of "all places".
+
+        Raises
+        ------
+        ModelError
+            If it is no temperature scaling, or the task was not calibrated.
+        """
+        if self.method != "temperature":
+            raise ModelError(f"a {self.method} calibration has scales of classes; see .scale.")
+        if task not in self.scale:
+            raise ModelError(name_unknown("calibrated task", task, self.scale))
+        names = (*(self.regions.names if self.regions else ()), "all places")
+        return {name: 1 / row[0] for name, row in zip(names, self.scale[task], strict=True)}
+
     def apply(
         self,
         probabilities: NDArray[np.float32],
@@ -110,7 +125,9 @@ class Calibration:
         else:
             # Position -1 is the last row, which holds for all other places.
             own_scale, own_shift = scale[:, region], shift[:, region]
-        logits = own_scale * np.log(np.maximum(probabilities, _TINY)) + own_shift
+        logits = np.log(np.maximum(probabilities, _TINY))
+        logits *= own_scale
+        logits += own_shift
         logits -= logits.max(axis=0)
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=0)

@@ -1,4 +1,4 @@
-"""Crosswalks by name: the codes of LUCAS to the legends of maps, each row with where it is from."""
+"""Crosswalks by name: between LUCAS and the legends of maps, each row with where it is from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from lulc_xr.core.crosswalk import ANY_OTHER, Crosswalk, CrosswalkRow
 from lulc_xr.core.errors import LegendError, name_unknown
 from lulc_xr.core.legends import legend
 from lulc_xr.core.lucas import cut_code, lucas_codes
+from lulc_xr.core.product_crosswalks import PRODUCT_ROWS
 
 _LCSLAB = "code of LC-SLab (2026)"
 _ELC10 = "Venter and Sydenham (2021), Remote Sensing 13:2301, and its code"
@@ -140,8 +141,11 @@ _LEVELS = (
     ("lucas_lu1", "lucas_lu1_level2"),
     ("lucas_lu1_level2", "lucas_lu1_level1"),
     ("lucas_lu1", "lucas_lu1_level1"),
+    ("corine_level3", "corine_level2"),
     ("corine_level2", "corine_level1"),
+    ("corine_level3", "corine_level1"),
 )
+_OF_MAPS = tuple((product, "lucas_lc1_level1") for product in PRODUCT_ROWS)
 
 
 def crosswalk(source: str, target: str) -> Crosswalk:
@@ -149,8 +153,10 @@ def crosswalk(source: str, target: str) -> Crosswalk:
 
     Rows for WorldCover and ELC10 follow published code at level 1, and those for the map of
     Pflugmacher a public re-implementation; S2GLC and CORINE are our own proposals, as no
-    published table was found. :meth:`Crosswalk.table` says it row by row. Do not compare points
-    of LUCAS with CORINE beyond its level 1: its areas are of 25 hectares and more.
+    published table was found. From maps to level 1 of LUCAS, WorldCover follows the code of
+    LC-SLab and ELC10 its own legend; Dynamic World, CLC+ Backbone and CORINE are proposals.
+    :meth:`Crosswalk.table` says it row by row. Mind that CORINE's areas are of 25 hectares and
+    more: a point may be right and differ.
 
     Parameters
     ----------
@@ -178,6 +184,8 @@ def crosswalk(source: str, target: str) -> Crosswalk:
         return crosswalk(source, "corine_level2").then(crosswalk("corine_level2", target))
     if (source, target) in _LEVELS:
         return _aggregation(source, target)
+    if (source, target) in _OF_MAPS:
+        return _from_map(source, target)
     if (source, target) not in _TABLES:
         known = [f"{a} to {b}" for a, b in list_crosswalks()]
         raise LegendError(name_unknown("crosswalk", f"{source} to {target}", known))
@@ -196,15 +204,26 @@ def crosswalk(source: str, target: str) -> Crosswalk:
 
 def list_crosswalks() -> tuple[tuple[str, str], ...]:
     """Pairs of legends, source and target, that :func:`crosswalk` knows."""
-    return tuple(sorted([*_TABLES, *_LEVELS, ("lucas_lc1", "corine_level1")]))
+    return tuple(sorted([*_TABLES, *_LEVELS, *_OF_MAPS, ("lucas_lc1", "corine_level1")]))
+
+
+def _from_map(source: str, target: str) -> Crosswalk:
+    """From the classes of a map to those of LUCAS."""
+    rows = tuple(
+        CrosswalkRow(source=class_id, shares=shares, published=published, reference=reference)
+        for class_id, shares, published, reference in PRODUCT_ROWS[source]
+    )
+    return Crosswalk(source=legend(source), target=legend(target), rows=rows)
 
 
 def _aggregation(source: str, target: str) -> Crosswalk:
     """From a finer to a coarser level of one nomenclature."""
     fine, coarse = legend(source), legend(target)
     if source.startswith("corine"):
-        parents = {c.class_id: c.parent or 0 for c in fine.classes}
-        reference = "nomenclature of CORINE land cover: first digit"
+        digits = int(target[-1])
+        # The parent at level 2 is its code, of which the first digit is that of level 1.
+        parents = {c.class_id: int(str(c.parent)[:digits]) for c in fine.classes}
+        reference = "nomenclature of CORINE land cover: first digits of the code"
     else:
         above = lucas_codes(target)
         parents = {i: above[cut_code(code, target)] for code, i in lucas_codes(source).items()}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from pyproj import CRS
 
 from lulc_xr.core.cube import crs_of
@@ -19,6 +20,32 @@ def affine_of(ds: xr.Dataset) -> tuple[float, float, float, float, float, float]
     step_x = float(x[-1] - x[0]) / (x.size - 1) if x.size > 1 else _lone_step(y)
     step_y = float(y[-1] - y[0]) / (y.size - 1) if y.size > 1 else -_lone_step(x)
     return (step_x, 0.0, float(x[0]) - step_x / 2, 0.0, step_y, float(y[0]) - step_y / 2)
+
+
+def pixels_at(
+    ds: xr.Dataset, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Row and column of places, with the place inside the pixel; whether a pixel is there.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        With pixel centres `y` and `x`.
+    x, y : ndarray of float64
+        Places in its reference system, shape (point,); NaN lies outside.
+
+    Returns
+    -------
+    row, column : ndarray of float64
+        Counted from the upper left corner of the first pixel; 0 outside.
+    inside : ndarray of bool
+        Whether the place lies in a pixel.
+    """
+    step_x, _, left, _, step_y, top = affine_of(ds)
+    row, column = (y - top) / step_y, (x - left) / step_x
+    # Comparisons are False for NaN: a point without position lies outside.
+    inside = (row >= 0) & (row < ds.sizes["y"]) & (column >= 0) & (column < ds.sizes["x"])
+    return np.where(inside, row, 0), np.where(inside, column, 0), inside
 
 
 def _lone_step(other: np.ndarray[Any, Any]) -> float:

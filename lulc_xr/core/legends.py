@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from lulc_xr.core.corine import corine_level3
 from lulc_xr.core.errors import LegendError, name_unknown
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.lucas import LUCAS_LEGENDS, lucas_legend
+
+_CORINE = "corine_level3"
 
 _PRODUCTS = {
     "worldcover": """
@@ -40,6 +43,20 @@ _PRODUCTS = {
         6 bare_land #b5aea4
         7 water_and_permanent_snow #3d7fd1
         8 wetland #26a69a
+    """,
+    "clcplus_backbone": """
+        1 sealed #ff0100
+        2 woody_needle_leaved_trees #238b23
+        3 woody_broadleaved_deciduous_trees #80ff00
+        4 woody_broadleaved_evergreen_trees #00ff00
+        5 low_growing_woody_plants #804000
+        6 permanent_herbaceous #ccf24e
+        7 periodically_herbaceous #feff80
+        8 lichens_and_mosses #ff81ff
+        9 non_and_sparsely_vegetated #bfbfbf
+        10 water #0080ff
+        11 snow_and_ice #00ffff
+        253 coastal_seawater_buffer #bfdfff
     """,
     "corine_level1": """
         1 artificial_surfaces #c0392b
@@ -106,7 +123,8 @@ def legend(name: str) -> Legend:
         ``"lucas_lc1"`` (land cover, 76 codes), ``"lucas_lc1_level1"`` (8 classes),
         ``"lucas_lc1_level2"``; ``"lucas_lu1"`` (land use), ``"lucas_lu1_level1"``,
         ``"lucas_lu1_level2"``; ``"worldcover"``, ``"dynamic_world"``, ``"elc10"``,
-        ``"corine_level1"``, ``"corine_level2"``: class ids are the codes of the product.
+        ``"clcplus_backbone"``, ``"corine_level1"``, ``"corine_level2"``: class ids are the codes
+        of the product. ``"corine_level3"``: class ids are 1 to 44, as in its rasters.
         ``"s2glc"`` and ``"pflugmacher"``: class ids are our own, 1 to 13 and 1 to 12; those of
         the maps themselves could not be verified.
 
@@ -128,6 +146,8 @@ def legend(name: str) -> Legend:
     """
     if name in LUCAS_LEGENDS:
         return lucas_legend(name)
+    if name == _CORINE:
+        return corine_level3()
     if name not in _PRODUCTS:
         raise LegendError(name_unknown("legend", name, list_legends()))
     lines = [line.split() for line in _PRODUCTS[name].split("\n") if line.strip()]
@@ -148,4 +168,4 @@ def legend(name: str) -> Legend:
 
 def list_legends() -> tuple[str, ...]:
     """Names that :func:`legend` knows, sorted."""
-    return tuple(sorted([*LUCAS_LEGENDS, *_PRODUCTS]))
+    return tuple(sorted([*LUCAS_LEGENDS, *_PRODUCTS, _CORINE]))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lulc_xr.jobs import learning_commands
+from lulc_xr.jobs import evaluation_commands, learning_commands, point_commands, trust_commands
 from lulc_xr.jobs.options import (
     BuiltStore,
     Catalogue,
@@ -21,7 +21,6 @@ from lulc_xr.jobs.options import (
     RecipeYears,
     Scheduler,
     Store,
-    Task,
     Workers,
     job,
 )
@@ -221,6 +220,7 @@ def sample(
 
 
 app.command()(learning_commands.train)
+app.command()(trust_commands.calibrate)
 
 
 @app.command()
@@ -261,57 +261,9 @@ def classify(
     )  # fmt: skip
 
 
-@app.command()
-def evaluate(
-    store: Store,
-    *,
-    reference: Annotated[
-        str,
-        typer.Option(
-            help="What is true: a variable of the store, a GeoTIFF on its grid, or labelled points "
-            "(.gpkg, .geojson, .parquet, .csv)."
-        ),
-    ],
-    mask: Annotated[
-        str | None,
-        typer.Option(help="Where pixels count (not 0): a variable or a GeoTIFF."),
-    ] = None,
-    labels: Labels = "land_cover",
-    crs: Crs = None,
-    task: Task = "land_cover",
-    year: Annotated[int | None, typer.Option(help="Mapped year; the last by default.")] = None,
-    filter_: Filter = None,
-    json: Json = None,
-) -> None:
-    """Compare a class map with what is known to be true: overall, macro F1, each class.
-
-    With --filter the figures at all points and at those that pass stand side by side.
-
-    Example: [cyan]lulc-xr evaluate area.zarr --reference test_points.gpkg --labels class[/]
-    """
-    job("judging").evaluate_store(
-        store,
-        reference,
-        mask=mask,
-        labels=labels,
-        crs=crs,
-        task=task,
-        year=year,
-        quality=filter_,
-        json_path=json,
-    )
-
-
-@app.command()
-def verify(store: Store) -> None:
-    """Read all maps of a store and compare them with what was written; exit code 1 if they differ.
-
-    Example: [cyan]lulc-xr verify area.zarr[/]
-    """
-    if not job("judging").verify_store(store):
-        raise typer.Exit(1)
-
-
+app.command()(point_commands.points)
+app.command()(evaluation_commands.evaluate)
+app.command()(evaluation_commands.verify)
 app.command()(learning_commands.experiment)
 app.command()(learning_commands.networks)
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lulc_xr.analysis.page_svg import draw_interval
 from lulc_xr.analysis.sweeps import summarise
 from lulc_xr.jobs.experiment import ALL, Experiment
 from lulc_xr.jobs.experiment_style import STYLE
-from lulc_xr.jobs.experiment_svg import color_of, draw_curves, draw_interval
+from lulc_xr.jobs.experiment_svg import color_of, draw_curves
 
 _NOTHING = "–"
 _MACRO, _OVERALL, _F1 = "macro_f1", "overall_accuracy", "f1"
@@ -132,7 +133,7 @@ def _overview(
         row = macro[name]
         drawn = draw_interval(
             row["mean"],
-            row["interval"],
+            (row["mean"] - row["interval"], row["mean"] + row["interval"]),
             low=low,
             high=high,
             reference=reference,

@@ -1,4 +1,4 @@
-"""Charts of a report as SVG inside the page: intervals in a row, curves over budgets."""
+"""Charts of a report of an experiment as SVG inside the page: curves over budgets."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-COLORS = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3c8d", "#6f6f6f",
-)  # fmt: skip
-"""Colours of methods, told apart also by those who see fewer (Okabe and Ito, but for two)."""
+from lulc_xr.analysis.page_svg import COLORS, round_ticks
 
-_ROW, _HEIGHT = 220, 24
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 14, 44
 _WIDTH, _TALL = 640, 320
 
@@ -19,52 +15,6 @@ _WIDTH, _TALL = 640, 320
 def color_of(number: int) -> str:
     """Colour of the method of this number (0-based)."""
     return COLORS[number % len(COLORS)]
-
-
-def draw_interval(
-    mean: float,
-    half_width: float,
-    *,
-    low: float,
-    high: float,
-    reference: float,
-    color: str,
-) -> str:
-    """One mean with its interval on a scale that the rows of a table share.
-
-    Parameters
-    ----------
-    mean, half_width : float
-        NaN half width: a dot alone.
-    low, high : float
-        Ends of the scale.
-    reference : float
-        Mean of the method of reference, a dashed line; NaN: none.
-    color : str
-        Of dot and line.
-    """
-    if math.isnan(mean):
-        return ""
-
-    def place(value: float) -> float:
-        return 6 + (_ROW - 12) * (value - low) / (high - low)
-
-    middle = _HEIGHT / 2
-    parts = [f'<line class="axis" x1="0" x2="{_ROW}" y1="{middle}" y2="{middle}"/>']
-    if not math.isnan(reference):
-        x = place(reference)
-        parts.append(f'<line class="ref" x1="{x:.1f}" x2="{x:.1f}" y1="2" y2="{_HEIGHT - 2}"/>')
-    if not math.isnan(half_width):
-        ends = [place(max(low, mean - half_width)), place(min(high, mean + half_width))]
-        parts.append(
-            f'<line x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="{middle}" y2="{middle}" '
-            f'stroke="{color}" stroke-width="5" stroke-linecap="round" opacity="0.45"/>'
-        )
-    parts.append(f'<circle cx="{place(mean):.1f}" cy="{middle}" r="4.5" fill="{color}"/>')
-    return (
-        f'<svg width="{_ROW}" height="{_HEIGHT}" role="img" aria-label="{mean:.3f}">'
-        f"{''.join(parts)}</svg>"
-    )
 
 
 def draw_curves(
@@ -96,7 +46,7 @@ def draw_curves(
     ]
     if not values:
         return ""
-    ticks = _ticks(min(values), max(values))
+    ticks = round_ticks(min(values), max(values))
     low, high = ticks[0], ticks[-1]
     inner, tall = _WIDTH - _LEFT - _RIGHT, _TALL - _TOP - _BOTTOM
 
@@ -142,13 +92,6 @@ def _curve(pairs: Sequence[tuple[float, float]], *, x, y, color: str) -> str:  #
         f'<polygon points="{" ".join(upper + lower)}" fill="{color}" opacity="0.13"/>'
         f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2.2"/>{dots}'
     )
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Four to eight round values around a range."""
-    step = next((s for s in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if (high - low) / s <= 6), 0.25)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return [number * step for number in range(first, max(last, first + 1) + 1)]
 
 
 def _zero(value: float) -> float:

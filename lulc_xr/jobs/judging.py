@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import rasterio
 import xarray as xr
 from rasterio.errors import RasterioIOError
 from rich.table import Table
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.assessment import Assessment
 from lulc_xr.analysis.report import format_accuracy
 from lulc_xr.core.cube import crs_of
 from lulc_xr.core.errors import CubeError, SampleError, name_unknown
 from lulc_xr.core.georeference import affine_of
 from lulc_xr.core.legend import FILL_CLASS, Legend
-from lulc_xr.cube.store import open_cube
 from lulc_xr.cube.verify import verify
-from lulc_xr.jobs.point_files import PASSES, POINT_FILES, describe_filter, read_point_file
+from lulc_xr.jobs.evaluation import (
+    Judging,
+    design_of,
+    facts_of,
+    judge_file,
+    judge_pixels,
+    report,
+    score,
+)
+from lulc_xr.jobs.evaluation_files import open_maps
+from lulc_xr.jobs.point_files import PASSES, POINT_FILES
 from lulc_xr.jobs.terminal import console
-from lulc_xr.samples.points import read_points
 
 _RASTERS = (".tif", ".tiff")
 
@@ -32,14 +42,15 @@ def evaluate_store(
     reference: str,
     *,
     mask: str | None = None,
-    labels: str = "land_cover",
-    crs: str | None = None,
     task: str = "land_cover",
     year: int | None = None,
-    quality: str | None = None,
+    legend: str | None = None,
+    out: Path | None = None,
     json_path: Path | None = None,
+    command: str | None = None,
+    **judging: Any,
 ) -> Accuracy:
-    """Print the agreement of a store's class map with a reference.
+    """Print the agreement of a class map with a reference, and write a report of it.
 
     With a quality filter it is printed twice, at all points and at those that pass: a filter
     keeps the easier points, so that its figure alone would flatter the map.
@@ -47,61 +58,101 @@ def evaluate_store(
     Parameters
     ----------
     store : Path
-        Store of the cube with its map.
+        Store of the cube with its map, or a raster of classes (.tif, .vrt).
     reference : str
-        A variable of the store, a GeoTIFF on its grid, or a file of labelled points.
+        A file of labelled points; or, for a store, a variable or a GeoTIFF on its grid.
     mask : str, optional
         A variable or a GeoTIFF; pixels count where it is not 0.
-    labels, crs
-        Column and reference system of points.
     task : str
         Name of the class map.
     year : int, optional
         Mapped year; by default the last.
-    quality : str, optional
-        Name of a quality filter of points of LUCAS.
+    legend : str, optional
+        Legend of a raster of classes: a known name, or a JSON file.
+    out : Path, optional
+        Folder for report.html, scores.json and tables as Parquet.
     json_path : Path, optional
-        Where to write all figures.
+        Where to write the scores of all points, and of those that pass a filter.
+    command : str, optional
+        What was asked for, to be told in the report.
+    **judging
+        Of :class:`lulc_xr.jobs.evaluation.Judging`.
 
     Returns
     -------
     Accuracy
         At all points, whatever the filter.
     """
-    cube = open_cube(store)
-    predicted = _map_of(cube, task, year)
-    mapped_year = int(predicted["year"])
-    predicted = predicted.drop_vars("year")
-    legend = Legend.from_flags(predicted.attrs)
-    where = _grid(cube, mask, what="mask") != 0 if mask else None
+    settings = Judging(**judging)
+    maps, mapped_year = open_maps(store, task=task, year=year, legend=legend)
+    predicted = maps[task]
+    where = _grid(maps, mask, what="mask") != 0 if mask else None
     title = f"{task} of {store} against {reference}"
-    passed: Accuracy | None = None
+    judged, design, passed = None, None, None
     if Path(reference).suffix.lower() in POINT_FILES:
-        points = _at_points(
-            cube, predicted, Path(reference), legend, labels=labels, crs=crs, mask=where,
-            quality=quality, year=mapped_year,
-        )  # fmt: skip
-        result = accuracy(points.mapped, points.true, legend=legend)
-        if points.passes is not None:
-            passed = accuracy(points.mapped, points.true, legend=legend, mask=points.passes)
-    elif quality is not None:
-        raise SampleError(
-            f"filter {quality!r} judges points of LUCAS, and {reference!r} is no file of points."
+        judged = judge_file(
+            maps, Path(reference), task=task, settings=settings, mask=where, year=mapped_year
         )
+        design = design_of(judged, maps, task=task, settings=settings)
+        result = score(judged, design, kappa=settings.kappa)
+        if PASSES in judged:
+            result, passed = score(judged, None, kappa=settings.kappa), _passed(judged)
     else:
-        true = _grid(cube, reference, what="reference")
-        result = accuracy(predicted, true, legend=legend, mask=where)
+        _check_pixels(settings, reference)
+        true = _grid(maps, reference, what="reference")
+        result = accuracy(
+            predicted, true, legend=Legend.from_flags(predicted.attrs), mask=where,
+            kappa=settings.kappa,
+        )  # fmt: skip
+        if result.total and out is not None:
+            judged = judge_pixels(maps, true, task=task, mask=where)
     if not result.total:
         raise SampleError(
             f"nothing to compare: reference {reference!r} has no label where the mask counts."
         )
-    _show(result, passed, title=title, quality=quality)
+    _show(result, passed, title=title, quality=settings.quality)
     if json_path is not None:
         figures = result.to_dict()
         if passed is not None:
-            figures["filtered"] = {"filter": quality, **passed.to_dict()}
+            figures["filtered"] = {"filter": settings.quality, **passed.to_dict()}
         json_path.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    if out is not None and judged is not None:
+        facts = facts_of(maps, task, path=store, reference=reference)
+        facts |= {"command": command} if command else {}
+        made = report(judged, maps, task=task, design=design, settings=settings, facts=facts)
+        _tell(made, made.write(out))
     return result
+
+
+def _check_pixels(settings: Judging, reference: str) -> None:
+    """Refuse what only points can have."""
+    if settings.quality is not None:
+        raise SampleError(
+            f"filter {settings.quality!r} judges points of LUCAS, and {reference!r} is no file of "
+            "points."
+        )
+    given = {
+        "--strata": settings.strata, "--weights": settings.weights, "--cluster": settings.cluster,
+        "--region": settings.region, "--block": settings.block, "--crosswalk": settings.crosswalk,
+    }  # fmt: skip
+    for name, value in given.items():
+        if value is not None:
+            raise SampleError(
+                f"{name} is for points, and {reference!r} is no file of points "
+                f"({', '.join(POINT_FILES)}). Leave it out, or give points."
+            )
+
+
+def _passed(judged: pd.DataFrame) -> Accuracy:
+    kept = judged[judged[PASSES].fillna(False).astype(bool)].reset_index(drop=True)
+    kept.attrs = judged.attrs
+    return score(kept, None, kappa=False)
+
+
+def _tell(made: Assessment, folder: Path) -> None:
+    screen = console()
+    screen.print(made.verdict)
+    screen.print(f"report: {folder / 'report.html'} (figures in scores.json and *.parquet)")
 
 
 def _show(result: Accuracy, passed: Accuracy | None, *, title: str, quality: str | None) -> None:
@@ -151,20 +202,6 @@ def verify_store(store: Path) -> bool:
     return found.ok
 
 
-def _map_of(cube: xr.Dataset, task: str, year: int | None) -> xr.DataArray:
-    maps = [str(n) for n, v in cube.data_vars.items() if {"year", "y", "x"} == set(v.dims)]
-    classes = [name for name in maps if "flag_values" in cube[name].attrs]
-    if task not in classes:
-        raise CubeError(
-            name_unknown("class map", task, classes)
-            + " Make one with 'lulc-xr classify STORE --model DIR'."
-        )
-    known = [int(y) for y in cube["year"].values]
-    if year is not None and year not in known:
-        raise CubeError(name_unknown("mapped year", year, map(str, known)))
-    return cube[task].sel(year=known[-1] if year is None else year)
-
-
 def _grid(cube: xr.Dataset, name: str, *, what: str) -> xr.DataArray:
     """A variable of the cube, or a GeoTIFF on its grid, over (y, x)."""
     if Path(name).suffix.lower() in _RASTERS:
@@ -196,53 +233,3 @@ def _read_raster(cube: xr.Dataset, path: Path) -> xr.DataArray:
     if nodata is not None:
         values = np.where(values == nodata, FILL_CLASS, values).astype(values.dtype)
     return xr.DataArray(values, dims=("y", "x"), coords={"y": cube["y"], "x": cube["x"]})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """Mapped and true class ids of points, and which pass a filter, each of shape (sample,)."""
-
-    mapped: xr.DataArray
-    true: xr.DataArray
-    passes: xr.DataArray | None
-
-
-def _at_points(
-    cube: xr.Dataset,
-    predicted: xr.DataArray,
-    path: Path,
-    legend: Legend,
-    *,
-    labels: str,
-    crs: str | None,
-    mask: xr.DataArray | None,
-    quality: str | None,
-    year: int,
-) -> _Judged:
-    table, known = read_point_file(
-        path, cube, labels=labels, legend=str(predicted.name), crs=crs, quality=quality, year=year
-    )
-    if quality is not None:
-        console().print(describe_filter(table))
-    points = read_points(table, crs=crs_of(cube), labels=labels, legend=known)
-    step_x, _, left, _, step_y, top = affine_of(cube)
-    row, column = (points.y - top) / step_y, (points.x - left) / step_x
-    inside = (row >= 0) & (row < cube.sizes["y"]) & (column >= 0) & (column < cube.sizes["x"])
-    place = {
-        "y": xr.DataArray(row[inside].astype(np.int64), dims="sample"),
-        "x": xr.DataArray(column[inside].astype(np.int64), dims="sample"),
-    }
-    if not inside.any():
-        raise SampleError(f"all {inside.size} points of {str(path)!r} lie outside the cube.")
-    (ids,) = points.labels.values()
-    true = xr.DataArray(ids[inside], dims="sample", attrs=legend.flags())
-    mapped = predicted.isel(place).drop_vars(("y", "x")).compute()
-    if mask is not None:
-        true = true.where(mask.isel(place).values, np.uint8(FILL_CLASS))
-    outside = int((~inside).sum())
-    if outside:
-        console().print(f"[yellow]note:[/] {outside} of {inside.size} points lie outside the cube")
-    passes = None
-    if quality is not None:
-        passes = xr.DataArray(table[PASSES].to_numpy()[inside], dims="sample")
-    return _Judged(mapped=mapped, true=true, passes=passes)

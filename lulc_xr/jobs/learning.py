@@ -1,4 +1,4 @@
-"""``lulc-xr train`` and ``networks``: samples to a model folder."""
+"""``lulc-xr train`` and ``networks``: samples to the folder of a model or an ensemble."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from lulc_xr.core.errors import ModelError
 from lulc_xr.cube.store import open_cube
 from lulc_xr.jobs.terminal import console
 from lulc_xr.jobs.toml_tables import read_tables
-from lulc_xr.models.classifier import load_classifier
+from lulc_xr.models.classifier import Classifier, load_classifier
+from lulc_xr.models.ensemble import Ensemble
 from lulc_xr.models.folder import read_folder
 from lulc_xr.models.pretrained import FORMAT, load_pretrained
 from lulc_xr.models.registry import list_networks, load_network
@@ -23,6 +24,7 @@ from lulc_xr.samples.loader_members import rank_of_many
 from lulc_xr.samples.store import open_samples
 from lulc_xr.training.config import TrainConfig
 from lulc_xr.training.fit import fit
+from lulc_xr.training.members import fit_ensemble, fit_snapshots
 from lulc_xr.training.methods import Method, method_from_dict
 from lulc_xr.training.warm_start import Init
 
@@ -38,6 +40,8 @@ def train_samples(
     unlabelled: Path | None = None,
     init: Path | None = None,
     checkpoint: Path | None = None,
+    members: int | None = None,
+    snapshots: int | None = None,
 ) -> None:
     """Train a network on a store of samples and save the classifier.
 
@@ -59,33 +63,50 @@ def train_samples(
         Folder of a classifier or of a pre-trained network to begin with.
     checkpoint : Path, optional
         Folder for a checkpoint after every epoch.
+    members : int, optional
+        Train a deep ensemble of so many members.
+    snapshots : int, optional
+        Take so many snapshots of one training.
     """
+    if members is not None and snapshots is not None:
+        raise ModelError(
+            f"members {members} and snapshots {snapshots}: give one of them. Members are trainings "
+            "of their own, snapshots are taken of one."
+        )
     if out.exists() and not overwrite:
         raise ModelError(f"{str(out)!r} exists already; pass --overwrite to replace it.")
     config, method = read_settings(file, settings)
     learnt = open_samples(samples)
     begun = time.perf_counter()
-    classifier = fit(
-        learnt,
-        network,
-        config=config,
-        method=method,
-        unlabelled=None if unlabelled is None else _open_unlabelled(unlabelled),
-        init=None if init is None else _load_init(init),
-        checkpoint=checkpoint,
-    )
+    shared: dict[str, Any] = {
+        "config": config,
+        "init": None if init is None else _load_init(init),
+        "checkpoint": checkpoint,
+    }
+    taught: dict[str, Any] = {"method": method}
+    taught["unlabelled"] = None if unlabelled is None else _open_unlabelled(unlabelled)
+    trained: Classifier | Ensemble
+    if snapshots is not None:
+        if method is not None or unlabelled is not None:
+            raise ModelError(
+                "snapshots are taken of a supervised training. Leave out the method and the "
+                "unlabelled samples, or train members."
+            )
+        trained = fit_snapshots(learnt, network, members=snapshots, **shared)
+    elif members is not None:
+        trained = fit_ensemble(learnt, network, members=members, **shared, **taught)
+    else:
+        trained = fit(learnt, network, **shared, **taught)
     rank, _ = rank_of_many()
     if rank:
         # All have the same classifier; the first one saves it.
         return
     out.parent.mkdir(parents=True, exist_ok=True)
-    classifier.save(out, overwrite=overwrite)
-    scores = classifier.provenance["scores"].items()
-    said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in scores)
+    trained.save(out, overwrite=overwrite)
     console().print(
-        f"{network} trained on {learnt.sizes['sample']} samples in "
-        f"{time.perf_counter() - begun:.0f} s ({said})\n"
-        f"model {classifier.content_hash[:12]} in [bold]{out}[/]"
+        f"{trained.network_name} trained on {learnt.sizes['sample']} samples in "
+        f"{time.perf_counter() - begun:.0f} s ({_say_scores(trained)})\n"
+        f"model {trained.content_hash[:12]} in [bold]{out}[/]"
     )
 
 
@@ -103,6 +124,14 @@ def read_settings(
     method = table.pop("method", None)
     config = TrainConfig.from_dict({"progress": True, **table, **settings})
     return config, None if method is None else method_from_dict(method)
+
+
+def _say_scores(trained: Classifier | Ensemble) -> str:
+    """What a training ended with; of an ensemble what its first member ended with."""
+    one = trained if isinstance(trained, Classifier) else trained.members[0]
+    scores = one.provenance["scores"].items()
+    said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in scores)
+    return said if one is trained else f"the first: {said}"
 
 
 def _open_unlabelled(path: Path) -> xr.Dataset:

@@ -35,6 +35,14 @@ def train(
     init: Annotated[
         Path | None, typer.Option(help="Folder of a model whose weights it begins with.")
     ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option(min=2, help="Train an ensemble of so many, each with a seed of its own."),
+    ] = None,
+    snapshots: Annotated[
+        int | None,
+        typer.Option(min=2, help="Or take an ensemble of so many snapshots of one training."),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the samples.  [dim]default: suits few[/]")
     ] = None,
@@ -67,6 +75,8 @@ def train(
 
     Example: [cyan]lulc-xr train samples.zarr --out models/first[/]
 
+    Example: [cyan]lulc-xr train samples.zarr --out models/ensemble --members 5[/]
+
     Example: [cyan]lulc-xr train samples.zarr --out models/fixmatch --settings few.toml
     --unlabelled area.zarr[/]
     """
@@ -78,7 +88,7 @@ def train(
     }  # fmt: skip
     job("learning").train_samples(
         samples, out, network=network, overwrite=overwrite, file=settings, unlabelled=unlabelled,
-        init=init, checkpoint=checkpoint,
+        init=init, checkpoint=checkpoint, members=members, snapshots=snapshots,
         settings={name: value for name, value in given.items() if value is not None},
     )  # fmt: skip
 

@@ -14,6 +14,8 @@ import xarray as xr
 
 from lulc_xr.core.errors import LegendError, SampleError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS, Legend
+from lulc_xr.core.legends import legend as named_legend
+from lulc_xr.core.legends import list_legends
 from lulc_xr.jobs.lucas_files import is_survey, read_survey
 from lulc_xr.samples.filters import quality_filter
 
@@ -48,10 +50,10 @@ def read_point_file(
     labels : str
         Column of class ids or class names.
     legend : str or None
-        A JSON file (what ``Legend.to_dict`` gives), or a variable of the cube that has CF
-        flags. None: names in the column become a legend of their own; ids are those of the
-        only variable of the cube that has flags. For LUCAS also the name of a legend that its
-        codes lead to; None: its level 1.
+        A JSON file (what ``Legend.to_dict`` gives), a variable of the cube that has CF flags, or
+        the name of a known legend. None: names in the column become a legend of their own; ids
+        are those of the only variable of the cube that has flags. For LUCAS also the name of a
+        legend that its codes lead to; None: its level 1.
     crs : str or None
         Reference system of x and y in a table; None: the cube's.
     quality : str or None
@@ -162,12 +164,15 @@ def _read(path: Path, crs: str | None) -> pd.DataFrame:
 def _find_legend(cube: xr.Dataset, column: pd.Series, *, named: bool, wanted: str | None) -> Legend:
     flagged = [str(n) for n, v in cube.data_vars.items() if "flag_values" in v.attrs]
     if wanted is not None and wanted.endswith(".json"):
-        return _read_legend(Path(wanted))
+        return read_legend(Path(wanted))
+    if wanted is not None and wanted not in flagged and wanted in list_legends():
+        return named_legend(wanted)
     if wanted is not None:
         if wanted not in flagged:
             raise LegendError(
                 name_unknown("variable with a legend", wanted, flagged)
-                + " Name one of these, or a .json file (what Legend.to_dict() gives)."
+                + " Name one of these, a legend such as lucas_lc1_level1, or a .json file (what "
+                "Legend.to_dict() gives)."
             )
         return Legend.from_flags(cube[wanted].attrs)
     if named:
@@ -181,7 +186,14 @@ def _find_legend(cube: xr.Dataset, column: pd.Series, *, named: bool, wanted: st
     )
 
 
-def _read_legend(path: Path) -> Legend:
+def read_legend(path: Path) -> Legend:
+    """A legend from a JSON file.
+
+    Raises
+    ------
+    LegendError
+        If it is not there, or is no legend.
+    """
     try:
         return Legend.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:

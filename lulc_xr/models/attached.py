@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc_xr.core.applicability import Applicability
-from lulc_xr.core.attachments import Attachments
+from lulc_xr.core.attachments import CALIBRATION, CONFORMAL, TRAINING, Attachments
 from lulc_xr.core.calibration import Calibration
 from lulc_xr.core.conformal import Conformal
+from lulc_xr.core.places import Places
 
 
 class Attached:
@@ -39,6 +40,11 @@ class Attached:
         """How far it may be used, if that was fitted."""
         return self.attachments.applicability
 
+    @property
+    def training_places(self) -> Places | None:
+        """Where the samples of its training and validation lay; None if that is not known."""
+        return self.attachments.places.get(TRAINING)
+
     def attach(self, **rules: Any) -> Self:
         """The same model with another calibration, conformal rule or applicability.
 
@@ -47,10 +53,14 @@ class Attached:
         **rules : Calibration, Conformal, Applicability or None
             By the names `calibration`, `conformal` and `applicability`; those that are not named
             stay as they are. Another calibration drops the conformal sets, which were fitted to
-            other probabilities.
+            other probabilities. `places`, a mapping of name to Places, is added to the record of
+            where they were fitted; that of a rule which is replaced goes.
         """
         if "calibration" in rules and rules["calibration"] != self.calibration:
             rules.setdefault("conformal", None)
+        gone = {name for name in (CALIBRATION, CONFORMAL) if name in rules}
+        kept = {name: p for name, p in self.attachments.places.items() if name not in gone}
+        rules["places"] = kept | rules.get("places", {})
         return self._with_attachments(replace(self.attachments, **rules))
 
     def _with_attachments(self, attachments: Attachments) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -92,6 +93,7 @@ class Classifier(Attached):
         self._forms: dict[Precision, Form] = {}
         self._building = threading.Lock()
         self._folder: Path | None = None
+        self._changed = ""
         self.attachments = attachments or Attachments()
         self.content_hash: str = hash_content(self._identity(), self._network.state_dict())
 
@@ -176,6 +178,24 @@ class Classifier(Attached):
         other.precision = check_precision(precision)
         return other
 
+    def with_network(self, change: Callable[[nn.Module], nn.Module], *, name: str) -> Classifier:
+        """This model with another network of the same weights: a member that is made of it.
+
+        Parameters
+        ----------
+        change : callable
+            Gets its network, which it must not change; gives the other one.
+        name : str
+            What was changed, in words; with the identity of this model that of the other one,
+            which cannot be saved alone.
+        """
+        other = self.with_precision(self.precision)
+        other._network = change(self._network).eval()
+        other._forms, other._building = {}, threading.Lock()
+        other._folder, other._changed = None, name
+        other.content_hash = hashlib.sha256(f"{self.content_hash} {name}".encode()).hexdigest()
+        return other
+
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the model as a folder that appears whole or not at all.
 
@@ -196,6 +216,11 @@ class Classifier(Attached):
         ModelError
             If another model, or something that is no model, is at `path`.
         """
+        if self._changed:
+            raise ModelError(
+                f"this is {self._changed} of a classifier and cannot be saved alone. Save the "
+                "model of all members."
+            )
         folder = Path(path).expanduser().absolute()
         write_folder(
             folder,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from lulc_xr.core.errors import ModelError
 from lulc_xr.models.conditioning import ConditionalNorm
+from lulc_xr.models.fixed_dropout import mask_inputs
 
 FOLDABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
@@ -95,7 +97,14 @@ class InferenceForm(nn.Module, ABC):
         processor's cache; a GPU wants far more.
     context : int
         Number of context variables that the network reads; 0: it is not conditioned.
+
+    Attributes
+    ----------
+    keeps_dropout : bool
+        The form does the :class:`lulc_xr.models.fixed_dropout.FixedDropout` of its network.
     """
+
+    keeps_dropout: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -256,9 +265,18 @@ def mark_missing(logits: Tensor, pixels: Tensor) -> Tensor:
     return logits.masked_fill_(pixels.sum((0, 1)).isnan()[:, None], torch.nan)
 
 
-def stack_heads(heads: nn.ModuleDict) -> tuple[Tensor, Tensor]:
-    """Weight (class, feature) and bias (class,) of all linear heads as one, in their order."""
-    layers = [head for head in heads.values() if isinstance(head, nn.Linear)]
+def stack_heads(
+    heads: nn.ModuleDict, dropout: nn.Module | None = None, *, call: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Weight (class, feature) and bias (class,) of all linear heads as one, in their order.
+
+    A fixed `dropout` of what the heads see, at its call of this number, is done in the weights.
+    """
+    layers = [
+        layer
+        for head in heads.values()
+        if isinstance(layer := mask_inputs(head, dropout, call=call), nn.Linear)
+    ]
     weight = torch.cat([layer.weight.detach() for layer in layers])
     return weight, torch.cat([layer.bias.detach() for layer in layers])
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lulc_xr.core.errors import ModelError
 from lulc_xr.models.conditioning import Conditioning, apply_norm
+from lulc_xr.models.fixed_dropout import mask_inputs
 from lulc_xr.models.folded_layer import FoldedLayer
 from lulc_xr.models.folding import InferenceForm, mark_missing, stack_heads
 
@@ -227,6 +228,8 @@ class LTAEForm(InferenceForm):
     scores, and keys are never made.
     """
 
+    keeps_dropout: ClassVar[bool] = True
+
     def __init__(self, network: LTAE, *, dtype: torch.dtype, **scaling: Any) -> None:
         sizes = network.sizes
         super().__init__(
@@ -238,13 +241,19 @@ class LTAEForm(InferenceForm):
         )
         self.encoder = nn.ModuleList(_folded(layer, dtype) for layer in network.encoder)
         self.embedding = copy.deepcopy(network.embedding)
-        self.decoder = nn.ModuleList(_folded(layer, dtype) for layer in network.decoder)
+        # Dropout stands behind the first layer of the decoder.
+        drops = [network.dropout if index == 1 else None for index in range(len(network.decoder))]
+        self.decoder = nn.ModuleList(
+            _folded(layer, dtype, dropout)
+            for layer, dropout in zip(network.decoder, drops, strict=True)
+        )
         query = torch.einsum("hgk,hk->hg", network.key.detach(), network.query.detach())
         query = query / math.sqrt(sizes["key"])
         self.group = query.shape[1]
         self.query: Tensor
         self.register_buffer("query", torch.block_diag(*query).to(dtype))
-        self.head = _linear(*stack_heads(network.heads), torch.float32)
+        last = network.dropout if len(network.decoder) == 1 else None
+        self.head = _linear(*stack_heads(network.heads, last), torch.float32)
 
     def logits(
         self,
@@ -338,8 +347,9 @@ def attend(scores: Tensor, mask: Tensor | None, *, dim: int) -> Tensor:
     return scores.masked_fill(~mask, low).softmax(dim).masked_fill(~mask, 0.0)
 
 
-def _folded(layer: nn.Module, dtype: torch.dtype) -> FoldedLayer:
-    return FoldedLayer(layer.get_submodule("linear"), layer.get_submodule("norm"), dtype=dtype)
+def _folded(layer: nn.Module, dtype: torch.dtype, dropout: nn.Module | None = None) -> FoldedLayer:
+    linear = mask_inputs(layer.get_submodule("linear"), dropout)
+    return FoldedLayer(linear, layer.get_submodule("norm"), dtype=dtype)
 
 
 def _linear(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> nn.Linear:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lulc_xr.core.model import ModelSpec, Precision
+from lulc_xr.models.fixed_dropout import fixed_dropouts
 from lulc_xr.models.folding import InferenceForm
 from lulc_xr.models.registry import is_spatial
 from lulc_xr.models.spatial import Form, SpatialForm
@@ -27,9 +28,12 @@ class PlainForm(InferenceForm):
         As in :class:`lulc_xr.models.folding.InferenceForm`.
     """
 
+    keeps_dropout = True
+
     def __init__(self, network: nn.Module, **settings: Any) -> None:
         super().__init__(**settings)
         self.network = copy.deepcopy(network).to(self.dtype).eval().requires_grad_(False)
+        self._fixed = tuple(fixed_dropouts(self.network))
 
     def logits(
         self,
@@ -39,6 +43,8 @@ class PlainForm(InferenceForm):
         context: Tensor | None = None,
     ) -> Tensor:
         """Logits (pixel, class) from scaled pixels (time, band, pixel)."""
+        for dropout in self._fixed:
+            dropout.restart()
         series = pixels.to(self.dtype).permute(2, 0, 1).contiguous()
         seen = None if mask is None else mask.T.contiguous()
         # Networks of other packages that know no context take three arguments.
@@ -48,7 +54,10 @@ class PlainForm(InferenceForm):
 
 
 def make_form(network: nn.Module, *, spec: ModelSpec, precision: Precision) -> Form:
-    """The form in which a network predicts: its own fast one if it has one, else as it is."""
+    """The form in which a network predicts: its own fast one if it has one, else as it is.
+
+    A network with fixed dropout predicts as it is if its fast form knows nothing of that.
+    """
     settings: dict[str, Any] = {
         "mean": spec.scaling.mean if spec.scaling else None,
         "std": spec.scaling.std if spec.scaling else None,
@@ -57,7 +66,8 @@ def make_form(network: nn.Module, *, spec: ModelSpec, precision: Precision) -> F
     build = getattr(network, "inference_form", None)
     if build is not None:
         form: Form = build(**settings).eval()
-        return form
+        if getattr(form, "keeps_dropout", False) or not fixed_dropouts(network):
+            return form
     if is_spatial(network):
         return SpatialForm(network, context=context_size(network), **settings).eval()
     classes = {task: len(legend) for task, legend in spec.legends.items()}

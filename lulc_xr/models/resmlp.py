@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from lulc_xr.core.errors import ModelError
 from lulc_xr.models.conditioning import Conditioning, apply_norm
+from lulc_xr.models.fixed_dropout import mask_inputs
 from lulc_xr.models.folded_layer import FoldedLayer
 from lulc_xr.models.folding import InferenceForm, mark_missing, stack_heads
 
@@ -205,6 +206,8 @@ class ResMLP(nn.Module):
 class ResMLPForm(InferenceForm):
     """ResMLP with batch norm folded, on values (pixel, feature)."""
 
+    keeps_dropout: ClassVar[bool] = True
+
     def __init__(self, network: ResMLP, *, dtype: torch.dtype, **scaling: Any) -> None:
         sizes = network.sizes
         super().__init__(
@@ -223,9 +226,13 @@ class ResMLPForm(InferenceForm):
             for block in network.blocks
         )
         self.outer = nn.ModuleList(
-            FoldedLayer(block.get_submodule("outer"), dtype=dtype) for block in network.blocks
+            FoldedLayer(
+                mask_inputs(block.get_submodule("outer"), block.get_submodule("dropout")),
+                dtype=dtype,
+            )
+            for block in network.blocks
         )
-        head, head_bias = stack_heads(network.heads)
+        head, head_bias = stack_heads(network.heads, network.dropout)
         self.register_buffer("head", head)
         self.register_buffer("head_bias", head_bias)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from lulc_xr.core.errors import ModelError
 from lulc_xr.models.conditioning import Conditioning, apply_norm, pool_context
+from lulc_xr.models.fixed_dropout import fixed_dropouts
 from lulc_xr.models.folded_layer import FoldedLayer
 from lulc_xr.models.folding import InferenceForm, per_band
 
@@ -64,6 +65,8 @@ class SpatialForm(nn.Module):
         Number of context variables that the network reads; 0: it is not conditioned.
     """
 
+    keeps_dropout: ClassVar[bool] = True
+
     def __init__(
         self,
         network: nn.Module,
@@ -84,6 +87,7 @@ class SpatialForm(nn.Module):
         self.bands: int = sizes["bands"]
         self.batch, self.context, self.dtype = batch or 1, context, dtype
         self.network = fold_layers(network, dtype=dtype)
+        self._fixed = tuple(fixed_dropouts(self.network))
         heads = getattr(network, "heads", None) if hasattr(network, "features") else None
         self.heads: nn.ModuleDict | None = None
         if isinstance(heads, nn.ModuleDict):
@@ -132,6 +136,8 @@ class SpatialForm(nn.Module):
                 f"bands. Pass (time, {self.bands}, y, x)."
             )
         around = self._read(context, pixels)
+        for dropout in self._fixed:
+            dropout.restart()
         scaled = (pixels - self.mean[:, None, None]).mul_(self.rate[:, None, None])
         if mask is not None:
             scaled.masked_fill_(~mask[:, None], 0.0)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from lulc_xr.core.errors import ModelError
 from lulc_xr.models.conditioning import Conditioning, apply_norm
+from lulc_xr.models.fixed_dropout import FixedDropout
 from lulc_xr.models.folded_layer import FoldedLayer
 from lulc_xr.models.folding import InferenceForm, mark_missing, stack_heads
 
@@ -203,6 +204,8 @@ class TempCNNForm(InferenceForm):
     the pixels as image rows a whole batch is one image.
     """
 
+    keeps_dropout: ClassVar[bool] = True
+
     def __init__(self, network: TempCNN, *, dtype: torch.dtype, **scaling: Any) -> None:
         sizes = network.sizes
         super().__init__(
@@ -221,7 +224,16 @@ class TempCNNForm(InferenceForm):
         by_date = self.dense.weight.view(-1, sizes["filters"], self.dates)
         self.dense.weight = by_date.transpose(1, 2).flatten(1).contiguous()
         self.embedding = copy.deepcopy(network.embedding)
-        head, head_bias = stack_heads(network.heads)
+        drop, layers = network.dropout, len(network.convolutions)
+        self.masks: list[Tensor] = []
+        if isinstance(drop, FixedDropout):
+            # Channels last, as the activations: else ten members cost eleven passes instead of ten.
+            shape = (sizes["filters"], self.dates)
+            drawn = [drop.mask(*shape, call=call).t().contiguous() for call in range(layers)]
+            if self.embedding is None:
+                self.dense.weight *= drawn.pop().flatten().to(dtype)
+            self.masks = [mask.to(dtype) for mask in drawn]
+        head, head_bias = stack_heads(network.heads, drop, call=layers)
         # Heads stay float32: they cost little, and rounded they double the classes that flip.
         self.register_buffer("head", head)
         self.register_buffer("head_bias", head_bias)
@@ -244,8 +256,10 @@ class TempCNNForm(InferenceForm):
         hidden = rows.view(1, -1, *pixels.shape[:2]).permute(0, 3, 1, 2)
         # Pixels are rows of one image, so their context is a map of one column.
         column = None if context is None else context.T[None, :, :, None]
-        for layer in self.convolutions:
+        for index, layer in enumerate(self.convolutions):
             hidden = layer(hidden, column)
+            if index < len(self.masks):
+                hidden.permute(0, 2, 3, 1).mul_(self.masks[index].to(hidden.device))
         if self.embedding is not None:
             hidden = self.embedding(hidden.float(), column).to(self.dtype)
         flat = hidden.permute(0, 2, 3, 1).flatten(2)[0]

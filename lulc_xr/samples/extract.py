@@ -12,9 +12,10 @@ from lulc_xr.core.cube import check_scale
 from lulc_xr.core.dates import Dates
 from lulc_xr.core.errors import SampleError
 from lulc_xr.core.legend import Legend
+from lulc_xr.core.points import Points
 from lulc_xr.samples.assembly import make_samples, report_losses, usable
 from lulc_xr.samples.plan import Tolerance, Years, plan_samples
-from lulc_xr.samples.points import Labels, Points
+from lulc_xr.samples.points import Labels
 from lulc_xr.samples.reading import chunks_of, progress_bar, read_series
 from lulc_xr.samples.resume import extract_into
 

@@ -13,17 +13,11 @@ from numpy.typing import NDArray
 from lulc_xr.core.cube import check_cube, crs_of
 from lulc_xr.core.dates import Dates, RegularDates, YearDates, plan_year, years_covered
 from lulc_xr.core.errors import CubeError, SampleError, name_unknown
-from lulc_xr.core.georeference import affine_of
+from lulc_xr.core.georeference import affine_of, pixels_at
 from lulc_xr.core.legend import FILL_CLASS, Legend
+from lulc_xr.core.points import Points, columns_of, mapped_years
 from lulc_xr.samples.pixels import PixelReader, make_reader
-from lulc_xr.samples.points import (
-    Labels,
-    Points,
-    PointTable,
-    columns_of,
-    mapped_years,
-    read_points,
-)
+from lulc_xr.samples.points import Labels, PointTable, read_points
 from lulc_xr.samples.windows import home_order, members_of_chunks, within_tolerance
 
 Years = Literal["match"] | int | Sequence[int] | None
@@ -227,11 +221,7 @@ def _pixels(
     cube: xr.Dataset, table: PointTable
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Row and column of each point, with the place inside its pixel; whether there is one."""
-    step_x, _, left, _, step_y, top = affine_of(cube)
-    row, column = (table.y - top) / step_y, (table.x - left) / step_x
-    # Comparisons are False for NaN: a point without position lies outside.
-    inside = (row >= 0) & (row < cube.sizes["y"]) & (column >= 0) & (column < cube.sizes["x"])
-    return np.where(inside, row, 0), np.where(inside, column, 0), inside
+    return pixels_at(cube, table.x, table.y)
 
 
 def _years(

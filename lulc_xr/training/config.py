@@ -30,6 +30,10 @@ class TrainConfig:
     epochs : int or None
         Passes over the training samples. None: 20, or as many as make 140 steps if the samples
         are few.
+    cycles : int
+        Times that the learning rate rises and falls; a classifier can be taken at the end of
+        each (:func:`lulc_xr.fit_snapshots`). More than 1: `epochs` is a multiple of it, and
+        weights are not averaged.
     batch_size : int
         Samples of a batch, at least 2 for batch norm.
     learning_rate : float
@@ -95,6 +99,7 @@ class TrainConfig:
     """
 
     epochs: int | None = None
+    cycles: int = 1
     batch_size: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
@@ -123,6 +128,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.epochs is not None:
             _check_range("epochs", self.epochs, low=1)
+        self._check_cycles()
         _check_range("batch_size", self.batch_size, low=2)
         if not self.learning_rate > 0:
             raise ModelError(f"learning_rate {self.learning_rate}; expected a value > 0.")
@@ -149,12 +155,26 @@ class TrainConfig:
 
     def epochs_of(self, batches: int) -> int:
         """Number of passes over samples that make so many batches."""
-        return self.epochs or max(_EPOCHS, math.ceil(_STEPS / batches))
+        epochs = self.epochs or max(_EPOCHS, math.ceil(_STEPS / batches))
+        return epochs + -epochs % self.cycles
 
     @property
     def class_rule(self) -> ClassWeights | None:
         """How classes are weighed."""
         return self.loss.class_weights or self.class_weights
+
+    def _check_cycles(self) -> None:
+        _check_range("cycles", self.cycles, low=1)
+        if self.epochs is not None and self.epochs % self.cycles:
+            raise ModelError(
+                f"{self.epochs} epochs cannot be dealt evenly to {self.cycles} cycles. Choose "
+                f"epochs={self.epochs + -self.epochs % self.cycles}, or other cycles."
+            )
+        if self.cycles > 1 and self.patience is not None:
+            raise ModelError(
+                f"patience {self.patience} could stop within one of {self.cycles} cycles. Leave "
+                "patience out, or train one cycle."
+            )
 
     def _check_loss(self) -> None:
         check_class_weights(self.class_weights)

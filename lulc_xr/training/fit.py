@@ -11,8 +11,10 @@ from typing import Any
 import torch
 import xarray as xr
 
+from lulc_xr.core.attachments import TRAINING, Attachments
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.model import ModelSpec, check_single_pixels, fixed_number_of_dates
+from lulc_xr.core.places import Places
 from lulc_xr.models.classifier import Classifier
 from lulc_xr.models.registry import is_spatial, load_network, make_network, needs_fixed_dates
 from lulc_xr.samples.assembly import PATCH_DIMS
@@ -30,6 +32,7 @@ from lulc_xr.training.prepare import (
 )
 from lulc_xr.training.provenance import describe_training
 from lulc_xr.training.regressions import keep_heads, with_targets
+from lulc_xr.training.snapshots import Snapshots
 from lulc_xr.training.surroundings import quiet, seeded
 from lulc_xr.training.teaching import plan_teaching
 from lulc_xr.training.unlabelled import describe_unlabelled
@@ -76,7 +79,8 @@ def fit(
     Returns
     -------
     Classifier
-        Ready to use; how it was trained is in its `provenance`.
+        Ready to use; how it was trained is in its `provenance`, and where in its
+        `training_places`, so that it is not calibrated there.
 
     Raises
     ------
@@ -98,7 +102,30 @@ def fit(
     >>> classifier.network_name, classifier.provenance["samples"]["training"]
     ('tempcnn', 40)
     """
-    config = config or TrainConfig()
+    (classifier,) = learn(
+        samples,
+        network,
+        config=config or TrainConfig(),
+        method=method,
+        unlabelled=unlabelled,
+        init=init,
+        checkpoint=checkpoint,
+    )
+    return classifier
+
+
+def learn(
+    samples: xr.Dataset,
+    network: str,
+    *,
+    config: TrainConfig,
+    method: Method | None = None,
+    unlabelled: xr.Dataset | None = None,
+    init: Init | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    snapshots: Snapshots | None = None,
+) -> list[Classifier]:
+    """The classifier of a training, or one of each of its snapshots; see :func:`fit`."""
     _check_patches(samples, network, config)
     samples = with_targets(samples, config.regressions)
     training, validation = split_fold(samples, validation_fold=config.validation_fold)
@@ -152,6 +179,7 @@ def fit(
             "validation": validation,
             "identity": identity,
             "teaching": teaching,
+            "snapshots": snapshots,
         }
         scores = train_network(module, spec, config, checkpoint=folder, **settings)
         for number in range(1, teaching.rounds if teaching else 1):
@@ -162,16 +190,29 @@ def fit(
             scores = train_network(
                 module, spec, config, checkpoint=again, teacher=teacher, **settings
             )
+        modules = [module]
+        if snapshots is not None:
+            modules = [build_network(network, spec, config) for _ in snapshots.states]
+            for made, state in zip(modules, snapshots.states, strict=True):
+                made.load_state_dict(state)
         if config.regressions:
-            without = build_network(network, spec, replace(config, regressions=()))
-            module = keep_heads(without, module, name=network)
+            plain = replace(config, regressions=())
+            modules = [
+                keep_heads(build_network(network, spec, plain), made, name=network)
+                for made in modules
+            ]
     provenance = describe_training(config, training, validation, spec, scores)
     if begun is not None:
         provenance["init"] = begun
     if method is not None and unlabelled is not None:
         provenance["method"] = method_to_dict(method)
         provenance["samples"]["unlabelled"] = describe_unlabelled(unlabelled)
-    return Classifier(module, name=network, spec=spec, provenance=provenance)
+    seen = _places_of(training, validation, init)
+    attachments = Attachments(places={TRAINING: seen} if seen else {})
+    return [
+        Classifier(m, name=network, spec=spec, provenance=provenance, attachments=attachments)
+        for m in modules
+    ]
 
 
 def build_network(network: str, spec: ModelSpec, config: TrainConfig) -> torch.nn.Module:
@@ -191,6 +232,21 @@ def build_network(network: str, spec: ModelSpec, config: TrainConfig) -> torch.n
         **conditioned,
         **config.sizes,
     )
+
+
+def _places_of(
+    training: xr.Dataset, validation: xr.Dataset | None, init: Init | None
+) -> Places | None:
+    """Where labels were learned or validated on; None if some do not say where they lie."""
+    given = [training] if validation is None else [training, validation]
+    if any("crs_wkt" not in s.attrs or not {"x", "y"} <= set(s.variables) for s in given):
+        return None
+    seen = [Places.of_samples(samples) for samples in given]
+    if isinstance(init, Classifier):
+        if init.training_places is None:
+            return None
+        seen.append(init.training_places)
+    return Places.joined(seen)
 
 
 def _check_patches(samples: xr.Dataset, network: str, config: TrainConfig) -> None:

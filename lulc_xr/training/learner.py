@@ -184,13 +184,13 @@ class Learner(lightning.LightningModule):
         return self.network
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with a learning rate that rises and falls over all steps."""
+        """AdamW with a learning rate that rises and falls in every cycle."""
         rate, decay = self.config.learning_rate, self.config.weight_decay
         groups: list[dict[str, Any]] = [{"params": list(self.network.parameters())}]
         if learned := list(self.task_weights.parameters()):
             groups.append({"params": learned, "lr": _UNCERTAINTY_RATE * rate, "weight_decay": 0.0})
         optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
-        return with_schedule(optimizer, steps=self.steps, rise=_RISE)
+        return with_schedule(optimizer, steps=self.steps, rise=_RISE, cycles=self.config.cycles)
 
     def inputs(self, batch: Batch) -> Inputs:
         """What the network sees of a batch: scaled, 0 where missing, mask if it knows gaps."""

@@ -28,6 +28,7 @@ from lulc_xr.training.logs import make_logger
 from lulc_xr.training.prepare import weigh_classes
 from lulc_xr.training.regressions import scale_targets
 from lulc_xr.training.semi_supervised import SemiSupervisedLearner
+from lulc_xr.training.snapshots import Snapshots
 from lulc_xr.training.teaching import Teaching, make_learner
 
 _JUDGED, _JUDGED_PATCHES = 1024, 32
@@ -45,6 +46,7 @@ def train_network(
     checkpoint: Path | None = None,
     teaching: Teaching | None = None,
     teacher: torch.nn.Module | None = None,
+    snapshots: Snapshots | None = None,
 ) -> dict[str, float]:
     """Train a network in place; the losses it ended with.
 
@@ -66,6 +68,8 @@ def train_network(
         How to learn from unlabelled samples.
     teacher : torch.nn.Module, optional
         The network of the round before, in self-training.
+    snapshots : Snapshots, optional
+        Takes the weights at the end of every cycle.
 
     Raises
     ------
@@ -103,6 +107,7 @@ def train_network(
     best = BestWeights()
     callbacks: list[Callback] = [EpochSeeds(config.seed, [batches])]
     callbacks += _callbacks(config, best, steps=steps, average=not learner.averages_itself)
+    callbacks += [snapshots] if snapshots is not None else []
     if checkpoint is not None:
         checkpoint.mkdir(parents=True, exist_ok=True)
         callbacks.append(SaveLast(checkpoint, identity))
@@ -188,7 +193,7 @@ def _callbacks(
 ) -> list[Callback]:
     # The order matters: the best weights are copied while the averaged ones are swapped in.
     callbacks: list[Callback] = [best] if config.validation_fold is not None else []
-    if config.average_weights and average:
+    if config.average_weights and average and config.cycles == 1:
         reach = max(1.0, config.average_weights * steps)
         callbacks.append(EMAWeightAveraging(decay=1 - 1 / reach))
     if config.patience is not None:

@@ -19,6 +19,7 @@ from benchmarks import scene, stages
 
 MODULES = (
     "allocation",
+    "applicability",
     "build",
     "climate",
     "composite",
@@ -26,6 +27,8 @@ MODULES = (
     "extend",
     "forward",
     "graph",
+    "judging",
+    "members",
     "memory",
     "objects",
     "networks",

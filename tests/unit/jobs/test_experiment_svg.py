@@ -1,40 +1,14 @@
 """Charts of a report: on scale, well-formed, and silent where there is nothing to show."""
 
 import math
-import re
 from xml.etree import ElementTree as ET
 
-import pytest
-
-from lulc_xr.jobs.experiment_svg import draw_curves, draw_interval
+from lulc_xr.jobs.experiment_svg import draw_curves
 
 COLORS = {"a <b>": "#0072b2", "c": "#d55e00"}
-SCALE = {"low": 0.5, "high": 0.9, "color": "#0072b2"}
-
-
-def dot(svg):
-    return float(re.search(r'<circle cx="([\d.]+)"', svg).group(1))
-
-
-def test_a_dot_lies_where_its_value_is():
-    low, middle, high = (
-        dot(draw_interval(value, math.nan, reference=math.nan, **SCALE))
-        for value in (0.5, 0.7, 0.9)
-    )
-    assert middle == pytest.approx((low + high) / 2)
-    assert low < high
-
-
-def test_an_interval_stays_on_the_scale():
-    svg = draw_interval(0.88, 0.5, reference=0.6, **SCALE)
-    ends = [float(v) for v in re.search(r'x1="([\d.]+)" x2="([\d.]+)".*?opacity', svg).groups()]
-    root = ET.fromstring(svg)
-    assert all(0 <= end <= float(root.get("width")) for end in ends)
-    assert 'class="ref"' in svg
 
 
 def test_nothing_known_is_nothing_drawn():
-    assert draw_interval(math.nan, math.nan, reference=0.6, **SCALE) == ""
     unknown = {"c": [(math.nan, math.nan)]}
     assert draw_curves(unknown, budgets=["5"], colors=COLORS, label="macro F1") == ""
 

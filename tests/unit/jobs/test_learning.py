@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import lulc_xr as lx
+
 FEW = """
 epochs = 2
 [loss]
@@ -84,3 +86,33 @@ def test_method_without_imagery_and_climate_without_context_are_refused(cli, pla
     told = cli("train", place / "samples.zarr", "--out", place / "none", "--conditioning", "cbn")
     assert told.exit_code == 2
     assert "these samples carry no context" in told.err
+
+
+@pytest.mark.parametrize(("option", "kind"), [("--members", "deep"), ("--snapshots", "snapshots")])
+def test_an_ensemble_is_trained_and_classifies(cli, place, option, kind):
+    out = place / "ensemble"
+    told = cli("train", place / "samples.zarr", "--out", out, option, 2, "--epochs", 2)
+    assert told.exit_code == 0, told.err
+    assert "ensemble of 2 (tempcnn) trained on" in told.out
+    assert json.loads((out / "ensemble.json").read_text())["provenance"]["kind"].startswith(kind)
+    told = cli("classify", place / "cube.zarr", "--model", out)
+    assert told.exit_code == 0, told.err
+    assert "ensemble of 2" in told.out
+
+
+def test_every_kind_of_members_classifies_from_its_folder(cli, place):
+    classifier = lx.load_classifier(place / "model")
+    lx.MonteCarloDropout(classifier, members=2).save(place / "dropout")
+    lx.TestTimeAugmentation(classifier, members=2).save(place / "views")
+    for name, words in (("dropout", "2 draws of dropout"), ("views", "2 views of tempcnn")):
+        told = cli("classify", place / "cube.zarr", "--model", place / name, "--overwrite")
+        assert told.exit_code == 0, told.err
+        assert words in told.out
+
+
+def test_members_and_snapshots_are_not_one(cli, place):
+    told = cli(
+        "train", place / "samples.zarr", "--out", place / "both", "--members", 2, "--snapshots", 2
+    )
+    assert told.exit_code != 0
+    assert "give one of them" in told.err

@@ -186,3 +186,9 @@ def test_predicts_samples_and_keeps_what_each_member_says():
 def test_members_that_do_not_go_together(members, message):
     with pytest.raises(ModelError, match=message):
         Ensemble([make_member(**settings) for settings in members])
+
+
+def test_members_that_are_no_classifiers_are_refused():
+    ensemble = Ensemble([make_member()])
+    with pytest.raises(ModelError, match=r"member 1 is a Ensemble; .* made of classifiers"):
+        Ensemble([make_member(), ensemble])
