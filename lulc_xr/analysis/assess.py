@@ -173,7 +173,7 @@ def assess(
         subsets=subset_table(labelled, legend, filter_name=passes, **scoring),
         regions=_regions(labelled, legend, scoring),
         calibration=calibration,
-        sets=set_table(labelled, legend, promised=promised, level=level),
+        sets=set_table(labelled, legend, promised=promised, units=plan.units, level=level),
         applicability=limits_table(labelled, legend, **scoring),
         transfer=transfer_table(transfer, legend, level=level, interval=interval),
         pictures=pictures,

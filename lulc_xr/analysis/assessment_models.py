@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.assessment_tables import WEIGHT, score_points
+from lulc_xr.analysis.assessment_tables import WEIGHT, score_points, shares_of
 from lulc_xr.analysis.calibration_scores import calibration_scores
 from lulc_xr.analysis.intervals import Interval, wilson_interval
 from lulc_xr.analysis.resampling import bootstrap, percentile_interval
@@ -124,9 +124,17 @@ def _overconfidence(
 
 
 def set_table(
-    judged: pd.DataFrame, legend: Legend, *, promised: float | None, level: float
+    judged: pd.DataFrame,
+    legend: Legend,
+    *,
+    promised: float | None,
+    units: str | None,
+    level: float,
 ) -> pd.DataFrame:
-    """How many sets hold the true class: over all, by class and by region, with the mean size."""
+    """How many sets hold the true class: over all, by class and by region, with the mean size.
+
+    Weighted where the points have weights; intervals as those of :func:`cell_table`.
+    """
     names = [f"set_{name}" for name in legend.names]
     if any(name not in judged for name in names):
         return pd.DataFrame()
@@ -138,6 +146,8 @@ def set_table(
     held = held[known]
     position = legend.index_of(part["reference"].to_numpy()).astype(int)
     hit = held[np.arange(len(part)), position] > 0
+    weight = part[WEIGHT].to_numpy(np.float64) if WEIGHT in part else np.ones(len(part))
+    unit = np.arange(len(part)) if units is None else pd.factorize(part[units])[0]
     if promised is None:
         promised = float(judged.attrs.get("coverage") or math.nan)
     groups = [("all", "", np.ones(len(part), bool))]
@@ -151,15 +161,16 @@ def set_table(
     rows = []
     for group, name, chosen in groups:
         count = int(chosen.sum())
-        if not count:
+        if not count or not weight[chosen].sum() > 0:
             continue
-        share = np.array([hit[chosen].mean()])
-        low, high = wilson_interval(share, np.array([float(count)]), level)
+        shares, sizes = shares_of(weight[chosen], hit[chosen].astype(int), unit[chosen], 2)
+        share = shares[1:]
+        low, high = wilson_interval(share, sizes[1:], level)
         rows.append(
             {
                 "group": group, "name": name, "promised": promised, "estimate": float(share[0]),
                 "low": float(low[0]), "high": float(high[0]), "samples": count,
-                "size": float(held[chosen].sum(axis=1).mean()),
+                "size": float(np.average(held[chosen].sum(axis=1), weights=weight[chosen])),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -199,7 +210,7 @@ def transfer_table(
                 f"table of transfer: {name_unknown('column', name, map(str, table.columns))} It "
                 "needs region (held out), and mapped and reference at each of its points."
             )
-    known = table.dropna(subset=["region"])
+    known = table[table["region"].notna() & (table["region"].astype(str) != "")]
     read = known.assign(**{name: _ids(known[name], legend) for name in ("mapped", "reference")})[
         ["region", "mapped", "reference"]
     ]

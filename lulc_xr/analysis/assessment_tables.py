@@ -171,7 +171,7 @@ def cell_table(
     parts = []
     for position, name in enumerate(legend.names):
         own = row == position
-        share, size = _shares_of_row(weight[own], column[own], unit[own], number)
+        share, size = shares_of(weight[own], column[own], unit[own], number)
         low, high = wilson_interval(share, size, level)
         users = estimates[(estimates["quantity"] == USERS) & (estimates["class"] == name)].iloc[0]
         low[position], high[position] = users["low"], users["high"]
@@ -181,10 +181,23 @@ def cell_table(
     return pd.concat(parts, ignore_index=True)
 
 
-def _shares_of_row(
+def shares_of(
     weight: Floats, column: NDArray[np.int_], unit: NDArray[np.int_], number: int
 ) -> tuple[Floats, Floats]:
-    """Shares of the classes among some points, and the effective number of these for each."""
+    """Shares of classes among some points, and how many independent points would tell as much.
+
+    Parameters
+    ----------
+    weight, column, unit : ndarray
+        Weight, class position and unit of each point, shape (point,).
+    number : int
+        Number of classes.
+
+    Returns
+    -------
+    share, size : ndarray of float64
+        Each of shape (class,); NaN and 0 without points.
+    """
     total = weight.sum()
     if not total > 0:
         return np.full(number, np.nan), np.zeros(number)
@@ -251,14 +264,14 @@ def point_weights(judged: pd.DataFrame, legend: Legend, survey: SurveySample) ->
         legend.index_of(judged[name].to_numpy()).astype(np.int64)
         for name in ("mapped", "reference")
     )
-    if len(survey.weights) == len(judged):
-        return np.asarray(survey.weights, np.float64)
+    made = np.zeros(len(judged))
+    if survey.unit_weights is not None:
+        # Where strata are classes of the map, points that are not mapped are no part of it.
+        part = slice(None) if survey.unit_weights.size == len(judged) else row >= 0
+        made[part] = survey.unit_weights
+        return made
     cell = np.where(row < 0, len(legend), row) * len(legend) + column
     of_cell = np.zeros(survey.cells)
-    if len(survey.weights) == (row >= 0).sum():
-        made = np.zeros(len(judged))
-        made[row >= 0] = survey.weights
-        return made
     of_cell[survey.cell] = survey.weights
     return of_cell[cell]
 

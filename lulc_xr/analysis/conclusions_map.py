@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from lulc_xr.analysis.conclusions_parts import of_regions, of_subsets
 from lulc_xr.analysis.findings import (
     ALLOCATION,
     AREA,
@@ -22,13 +23,11 @@ from lulc_xr.analysis.page_words import (
     number,
     percent,
     plural,
-    points_of,
     spoken,
 )
 
 WIDE = 0.2
 """An interval wider than this leaves open whether a class is good or poor."""
-FEW_IN_REGION = 30
 FEW_BLOCKS = 30
 """Fewer blocks than this make an interval by resampling uncertain itself."""
 
@@ -39,7 +38,8 @@ Told = Iterator[Conclusion]
 def of_map(found: Findings) -> Told:
     """Sentences about a map, each by a rule that its own numbers decide."""
     for rule in (
-        _overall, _areas, _classes, _confusion, _left_out, _subsets, _neighbours, _regions, _always
+        _overall, _areas, _classes, _confusion, _left_out, of_subsets, _neighbours, of_regions,
+        _always,
     ):  # fmt: skip
         yield from rule(found)
 
@@ -77,8 +77,8 @@ def _overall(found: Findings) -> Told:
         yield may_not(
             "design",
             "How accurate the map is as a whole: no weights and no strata were given, so every "
-            f"point counts alike, and the intervals hold only for {drawn} that were drawn at random "
-            "and independently of each other.",
+            f"point counts alike, and the intervals hold only for {drawn} that were drawn at "
+            "random and independently of each other.",
         )
     quantity, allocation = found.estimate(QUANTITY), found.estimate(ALLOCATION)
     if quantity.known and allocation.known and quantity.value + allocation.value > 0:
@@ -186,40 +186,6 @@ def _left_out(found: Findings) -> Told:
         )
 
 
-def _subsets(found: Findings) -> Told:
-    whole = found.estimate(OVERALL).value
-    for row in found.subsets.to_dict("records"):
-        value, count = float(row["estimate"]), int(row["samples"])
-        if row["tolerance"] or not row["points"].startswith("pass"):
-            continue
-        if not count:
-            yield may_not("filter", f"Anything from points that {row['points']}: there is none.")
-        elif value > whole:
-            yield may_not(
-                "filter",
-                f"That the map is right at {percent(value)}: that is its figure at the "
-                f"{points_of(count, found.total)} that {row['points']}. A filter tends to keep "
-                f"points that are easier to map; at all points it is {percent(whole)}.",
-            )
-        else:
-            yield may(
-                "filter",
-                f"At the {points_of(count, found.total)} that {row['points']} the figure is "
-                f"{percent(value)}, not higher than at all points ({percent(whole)}): here the "
-                "filter does not flatter the map.",
-            )
-    for row in found.subsets.to_dict("records"):
-        if row["tolerance"] and row["points"] == "all":
-            gain = float(row["estimate"]) - whole
-            yield may(
-                "tolerance",
-                f"With a tolerance of {plural(int(row['tolerance']), 'pixel')} the figure is "
-                f"{percent(float(row['estimate']))}; the gain of {percent(gain)} comes from points "
-                "whose class lies not under them but beside them. It tells errors of place from "
-                "others, and is no accuracy of the map.",
-            )
-
-
 def _neighbours(found: Findings) -> Told:
     near = found.correlation
     if found.blocks is not None:
@@ -236,7 +202,8 @@ def _neighbours(found: Findings) -> Told:
                 "few tend to be too narrow.",
             )
         return
-    if "cluster" in found.design:
+    if found.design:
+        # In a probability sample the draw makes the intervals, however the map errs in space.
         return
     if math.isnan(near["correlation"]):
         yield may_not(
@@ -256,42 +223,6 @@ def _neighbours(found: Findings) -> Told:
             "neighbours",
             f"Nearest neighbours, {number(near['distance'])} m apart in the median, do not err "
             f"alike more than chance would have it (correlation {near['correlation']:.2f}).",
-        )
-
-
-def _regions(found: Findings) -> Told:
-    if found.regions.empty:
-        return
-    rows = found.regions.to_dict("records")
-    few = [str(row["region"]) for row in rows if row["samples"] < FEW_IN_REGION]
-    enough = sorted(
-        (row for row in rows if row["samples"] >= FEW_IN_REGION), key=lambda row: row["estimate"]
-    )
-    if few:
-        yield may_not(
-            "regions",
-            f"How good the map is in {listed(few)}: fewer than {FEW_IN_REGION} points each."
-            if len(few) > 1
-            else f"How good the map is in {listed(few)}: fewer than {FEW_IN_REGION} points.",
-        )
-    if len(enough) < 2:
-        return
-    worst, best = enough[0], enough[-1]
-    told = (
-        f"The figure runs from {percent(worst['estimate'])} ({spoken(worst['region'])}) to "
-        f"{percent(best['estimate'])} ({spoken(best['region'])}) over {len(enough)} regions"
-    )
-    if worst["high"] < best["low"]:
-        yield may(
-            "regions",
-            f"{told}; the intervals of these two do not overlap. They are the ends of "
-            f"{len(enough)}, so that chance has its part in the gap.",
-        )
-    else:
-        yield may_not(
-            "regions",
-            f"That the map is better in one region than in another. {told}, and the intervals of "
-            "even these two overlap.",
         )
 
 

@@ -50,16 +50,14 @@ def _calibration(found: Findings) -> Told:
                 f"{percent(gap.value)}, and its interval, {percent(gap.low)} to "
                 f"{percent(gap.high)}, holds zero. Single classes may be further off.",
             )
-    ranked = found.calibration.get("coverage")
-    if ranked is not None and not ranked.empty:
-        half = ranked.iloc[(ranked["coverage"] - 0.5).abs().argmin()]
-        whole = ranked.iloc[-1]
-        better = half["low"] > whole["estimate"]
-        yield (may if better else may_not)(
+    rank = score(found, "AUROC of entropy for errors")
+    if not math.isnan(rank.width):
+        knows = rank.low > 0.5
+        yield (may if knows else may_not)(
             "ranking",
-            f"{'The' if better else 'That the'} model knows where it is unsure: the "
-            f"{percent(half['coverage'], digits=0)} of the points where it is surest are right at "
-            f"{percent(half['estimate'])}, all of them at {percent(whole['estimate'])}.",
+            f"{'The' if knows else 'That the'} model knows where it is unsure: of a wrong point "
+            f"and a right one, the wrong one has the higher entropy in {percent(rank.value)} of "
+            f"the cases (interval {percent(rank.low)} to {percent(rank.high)}; by chance 50 %).",
         )
 
 

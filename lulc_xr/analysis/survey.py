@@ -50,6 +50,9 @@ class SurveySample:
         Share of the primary units of each stratum that was drawn (finite population correction).
     lonely : {"refuse", "collapse"}
         What is done with a stratum of one primary unit.
+    unit_weights : ndarray of float64, optional
+        Scaled weights of the single units in the order in which they were given, shape (unit,);
+        None where they came as counts.
 
     References
     ----------
@@ -69,6 +72,7 @@ class SurveySample:
     group_total: Floats | None = None
     fraction: Floats | None = None
     lonely: Lonely = "refuse"
+    unit_weights: Floats | None = None
 
     @cached_property
     def weights(self) -> Floats:
@@ -168,6 +172,7 @@ class SurveySample:
             self,
             stratum=np.concatenate(stratum),
             strata=names,
+            unit_weights=None,
             stratum_total=of_strata("stratum_total"),
             fraction=of_strata("fraction"),
             **{name: both(name) for name in ("cell", "weight", "number", "cluster", "group")},
@@ -188,9 +193,9 @@ class SurveySample:
         return 1 if self.cluster is None else int(self.cluster.max(initial=0)) + 1
 
     def folded(self) -> SurveySample:
-        """The same sample with units that are alike in one row, where there are no clusters."""
+        """The same sample of single units, those that are alike in one row if none is clustered."""
         if self.cluster is not None:
-            return self
+            return replace(self, unit_weights=self.weights)
         group = np.zeros_like(self.stratum) if self.group is None else self.group
         _, weight = np.unique(self.weight, return_inverse=True)
         key, place = _unique_columns(np.stack([self.stratum, group, self.cell, weight.reshape(-1)]))
@@ -198,7 +203,7 @@ class SurveySample:
         number = np.bincount(place, self.number, minlength=key.shape[1]).astype(np.int64)
         return replace(
             self, stratum=key[0], cell=key[2], weight=values[key[3]], number=number,
-            group=None if self.group is None else key[1],
+            group=None if self.group is None else key[1], unit_weights=self.weights,
         )  # fmt: skip
 
     @cached_property

@@ -143,9 +143,13 @@ def judge_file(
         }
         counts = np.asarray(mask.isel(place).values, bool) & inside
         judged = _kept(judged, counts, why="masked")
-    outside = judged.attrs["counts"]["outside"]
-    if outside:
-        console().print(f"[yellow]note:[/] {outside} of {len(table)} points lie outside the cube")
+    counts = judged.attrs["counts"]
+    for name, words in (
+        ("outside", "lie outside the cube"),
+        ("ambiguous", "lie on classes that the crosswalk says nothing of, and count as wrong"),
+    ):
+        if counts[name]:
+            console().print(f"[yellow]note:[/] {counts[name]} of {len(table)} points {words}")
     if settings.quality is not None:
         judged.attrs["filter"] = settings.quality
     return judged

@@ -34,6 +34,7 @@ MODULES = (
     "networks",
     "samples",
     "stac",
+    "uncertainty",
 )
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]

@@ -99,6 +99,9 @@ def test_neighbours_and_blocks():
     ((allowed, text),) = told(judged.drop(columns=["x", "y"]), "neighbours")
     assert not allowed
     assert "could not be seen" in text
+    # In a probability sample it does not matter how the map errs in space.
+    design = Design(weights=np.ones(len(judged)))
+    assert told(judged, "neighbours", design=design) == []
     few = judged.assign(block=np.arange(len(judged)) % 12)
     assert [allowed for allowed, _ in told(few, "blocks", block=1e4)] == [True, False]
     many = judged.assign(block=np.arange(len(judged)) % 100)
@@ -145,6 +148,19 @@ def test_exact_probabilities_may_be_taken_at_their_word():
     ((allowed, text),) = told(judged_points(), "calibration")
     assert not allowed
     assert "none were given" in text
+
+
+@pytest.mark.parametrize("useful", [True, False])
+def test_a_model_that_knows_where_it_is_unsure(useful):
+    judged = judged_points(900, extra=("probability",))
+    right = judged["mapped"] == judged["reference"]
+    dealt = np.random.default_rng(4).permutation(right)
+    sure = np.where(right if useful else dealt, 0.9, 0.4)
+    for k, name in enumerate(NAMES):
+        judged[f"probability_{name}"] = np.where(judged["mapped"] == k, sure, (1 - sure) / 4)
+    ((allowed, text),) = told(judged, "ranking")
+    assert allowed == useful
+    assert text.startswith("The model knows" if useful else "That the model knows")
 
 
 def test_sets_keep_or_break_their_promise():

@@ -13,8 +13,8 @@ from lulc_xr.cube.store import open_cube
 from lulc_xr.samples.store import open_samples
 
 COMMANDS = (
-    "demo", "plan", "build", "info", "sample", "train", "classify", "evaluate", "verify",
-    "points", "experiment", "networks",
+    "demo", "plan", "build", "info", "sample", "train", "calibrate", "classify", "evaluate",
+    "verify", "points", "experiment", "networks",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 import lulc_xr as lx
 from lulc_xr.core.errors import ModelError, SampleError
 from lulc_xr.core.places import Places
-from tests.calibrating import DAYS, LEGEND, Several, Told, make_samples
+from tests.calibrating import DAYS, LEGEND, Several, Told, make_samples, softmax
 
 
 def fit_apart(model, samples, **settings):
@@ -117,6 +117,29 @@ def test_sets_travel_with_a_saved_model(tmp_path):
     assert again.content_hash == made.content_hash != model.content_hash
     with pytest.raises(SampleError, match="that the sets were fitted on"):
         lx.conformal_coverage(again, rest)
+
+
+def test_what_is_fitted_by_region_is_what_classify_does_in_each_region():
+    samples = make_samples(6000, regions={"north": 1.0, "south": 0.4})
+    model = lx.calibrate(Told(2.0), samples.isel(sample=slice(3000)), apart=None, by="region")
+    model = fit_apart(model, samples.isel(sample=slice(3000, None)), by="region")
+    cube = lx.testing.landscape(y=32, x=32).sel(band=["blue", "green", "red", "nir"])
+    south = np.zeros((32, 32), np.uint8)
+    south[16:] = 1
+    cube["region"] = (
+        ("y", "x"), south, {"flag_values": [0, 1], "flag_meanings": "north south"}
+    )  # fmt: skip
+    maps = lx.classify(cube, model, outputs=("probability", "set")).compute()
+    plain = lx.classify(cube, Told(2.0), outputs=("probability",)).compute()
+    logits = np.log(plain["land_cover_probability"].values[0])
+    for row, name in enumerate(("north", "south")):
+        inside = south == row
+        own = softmax(logits[:, inside] / model.calibration.temperatures("land_cover")[name])
+        found = maps["land_cover_probability"].values[0][:, inside]
+        np.testing.assert_allclose(found, own, atol=1e-5)
+        limit = model.conformal.thresholds["land_cover"][row][0]
+        expected = np.float32(1) - found <= np.float32(limit)
+        np.testing.assert_array_equal(maps["land_cover_set"].values[0][:, inside], expected)
 
 
 def test_bad_input_is_refused():
