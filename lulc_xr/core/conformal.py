@@ -99,9 +99,8 @@ class Conformal:
     ) -> NDArray[np.bool_]:
         """Which classes the set of each place holds.
 
-        LAC holds the classes whose score is at most the threshold. APS and RAPS add classes from
-        the most probable on until the threshold is reached, the class that reaches it included:
-        without a random part that holds more classes than the promise needs, and never none.
+        The classes whose score is at most the threshold. Sets of APS and RAPS are never empty:
+        nothing goes before the most probable class.
 
         Parameters
         ----------
@@ -137,10 +136,7 @@ class Conformal:
             return conforms
         before, rank = _rank(p)
         extra = _penalties(len(p), self.method, penalty=self.penalty, free=self.free)
-        # The class that reaches the threshold is held too. Without it a place would have an
-        # empty set just where its first class is surer than the threshold.
-        reached = _inclusive(p, before, rank) + extra[rank] <= limit
-        held: NDArray[np.bool_] = reached | (before + extra[rank - 1] < limit)
+        held: NDArray[np.bool_] = before + extra[rank] <= limit
         return held & ~np.isnan(p)
 
     def to_dict(self) -> dict[str, Any]:
@@ -191,9 +187,8 @@ def conformal_scores(
     probabilities : ndarray of float32
         Shape (class, ...).
     method : {"lac", "aps", "raps"}
-        "lac": 1 - p. "aps": the sum of the probabilities from the largest down to that of the
-        class, itself included (not randomised). "raps": the same, and `penalty` for each rank
-        beyond `free`.
+        "lac": 1 - p. "aps": the sum of the probabilities that are larger than that of the class,
+        itself left out. "raps": the same, and `penalty` for each rank beyond `free`.
     penalty, free
         See :class:`Conformal`.
 
@@ -201,6 +196,13 @@ def conformal_scores(
     -------
     ndarray of float32
         Shape (class, ...).
+
+    Notes
+    -----
+    Romano et al. (2020) subtract from the sum that includes the class a random part u of its
+    probability. A map must not depend on dice, so u = 1 here, for samples and places alike: any
+    score keeps the promise that is computed in one way for both. With u = 0 sure and right places
+    would have the largest scores, and sets would hold nearly all classes wherever a model is good.
     """
     if method == "lac":
         return np.float32(1) - probabilities
@@ -211,7 +213,7 @@ def conformal_scores(
         part = slice(start, start + _AT_ONCE)
         p = np.ascontiguousarray(flat[:, part], np.float32)
         before, rank = _rank(p)
-        scores[:, part] = _inclusive(p, before, rank) + extra[rank]
+        scores[:, part] = np.where(np.isnan(p), p, before + extra[rank])
     return scores.reshape(probabilities.shape)
 
 
@@ -254,16 +256,6 @@ def _rank(p: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8
             before[first] += p[second] * behind
             rank[first] += behind
     return before, rank
-
-
-def _inclusive(
-    p: NDArray[np.float32], before: NDArray[np.float32], rank: NDArray[np.uint8]
-) -> NDArray[np.float32]:
-    """Sum of the probabilities down to each class, itself included."""
-    total: NDArray[np.float32] = np.minimum(before + p, np.float32(1))
-    # All classes add up to 1 exactly: a threshold of 1 must let the last one in.
-    total[(rank == len(p)) & ~np.isnan(p)] = 1
-    return total
 
 
 def _penalties(

@@ -54,7 +54,8 @@ def conformalize(
     ceil((n + 1) `coverage`)-th smallest of n scores. For a place that is drawn like the samples,
     the set holds the true class with a probability of at least `coverage`, whatever the model,
     over the draw of the samples and of the place. With LAC it is at most 1 / (n + 1) more, if no
-    two scores are equal; APS and RAPS are not randomised here, and hold more than they must.
+    two scores are equal. With APS and RAPS the most probable class always scores 0: where the
+    model is right more often than promised, sets are that one class and hold more.
 
     **What breaks the promise**: places that are not drawn like the samples, in another region,
     year or sensor. Samples of a survey that are drawn with unequal probabilities stand for the
