@@ -169,9 +169,10 @@ def clustered(world: World, rng: np.random.Generator, size: int) -> Any:
 
 
 def unequal_weights(world: World, rng: np.random.Generator, size: int) -> Any:
-    """Pixels drawn with unequal chances; weights are one over these."""
+    """Pixels drawn with unequal chances; weights are one over these, and add up to the map."""
     where = np.searchsorted(world.steps, rng.random(size) * world.steps[-1])
-    return where, lx.Design(weights=1 / (size * world.inclusion[where] * world.truth.size))
+    weights = 1 / world.inclusion[where]
+    return where, lx.Design(weights=weights / weights.sum())
 
 
 def post_stratified(world: World, rng: np.random.Generator, size: int) -> Any:
