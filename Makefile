@@ -3,7 +3,7 @@
 #   make demo          the main job on real Sentinel-2 data
 #   make place         a store from a STAC catalogue on disk, by zarr_stores/place.toml
 #   make store RECIPE=FILE     the store of any recipe, built or extended
-#   make test          the tests (about five minutes)
+#   make test          the tests (about six minutes)
 #   make bench         the tables of speeds and memory (about ten minutes)
 #   make check         ruff, mypy, import rules, spelling, stripped notebooks
 #   make integration   the tests with real servers, the slow ones and the notebooks

@@ -122,7 +122,10 @@ def _open_map(path: Path, task: str, year: int | None) -> xr.DataArray:
     cube = open_cube(path)
     maps = [str(n) for n, v in cube.data_vars.items() if "flag_values" in v.attrs]
     if task not in maps:
-        raise CubeError(name_unknown("class map", task, maps))
+        raise CubeError(
+            name_unknown("class map", task, maps)
+            + " Make one with 'lulc-xr classify STORE --model DIR'."
+        )
     found = cube[task]
     if "year" in found.dims:
         known = [int(y) for y in cube["year"].values]
