@@ -19,7 +19,12 @@ from lulc_xr.analysis.count_scores import CountScores
 from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.design_accuracy import ScoreEstimates, estimates_without_intervals
 from lulc_xr.analysis.intervals import Interval, check_interval
-from lulc_xr.analysis.judged_sample import arrays_of_points, sample_of_counts, survey_sample
+from lulc_xr.analysis.judged_sample import (
+    arrays_of_points,
+    judge_for,
+    sample_of_counts,
+    survey_sample,
+)
 from lulc_xr.analysis.matrix_scores import MatrixScores
 from lulc_xr.analysis.survey import SurveySample
 from lulc_xr.core.errors import LegendError, SampleError
@@ -28,7 +33,7 @@ from lulc_xr.core.legend import Legend
 
 def accuracy(
     predicted: xr.DataArray | pd.DataFrame,
-    reference: xr.DataArray | None = None,
+    reference: xr.DataArray | pd.DataFrame | None = None,
     *,
     legend: Legend | None = None,
     mask: xr.DataArray | None = None,
@@ -49,8 +54,10 @@ def accuracy(
         Class ids, (y, x) or (sample,); 255 where not mapped. A `year` of size 1 is dropped. Dask
         arrays are counted chunk by chunk. Or judged points: a table with columns `mapped` and
         `reference`.
-    reference : xr.DataArray of int
-        Class ids on the same grid; 255 where not labelled. None for judged points.
+    reference : xr.DataArray of int, or pandas.DataFrame
+        Class ids on the same grid; 255 where not labelled. Or labelled points anywhere on a map
+        over (y, x), which are judged first, see :func:`lulc_xr.judge_points` for crosswalks and
+        more. None for judged points.
     legend : Legend, optional
         The classes; by default the CF flags of `predicted`, or of `reference`.
     mask : xr.DataArray of bool, optional
@@ -100,6 +107,14 @@ def accuracy(
                 "judged points hold their reference in a column; pass reference=None, or arrays."
             )
         predicted, reference = arrays_of_points(predicted)
+    elif isinstance(reference, pd.DataFrame):
+        if mask is not None or weights is not None:
+            raise SampleError(
+                "mask= and weights= are arrays on a grid, and the reference is a table of points. "
+                "Leave points out of the table, and pass their weights in design=."
+            )
+        judged, design = judge_for(predicted, reference, legend=legend, design=design)
+        predicted, reference = arrays_of_points(judged)
     if reference is None:
         raise SampleError("no reference to compare with; pass class ids on the same grid.")
     legend = legend or legend_of(predicted, reference)

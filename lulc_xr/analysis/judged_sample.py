@@ -15,6 +15,7 @@ from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.confusion import align, confusion_counts
 from lulc_xr.analysis.design import MAPPED, Design
 from lulc_xr.analysis.design_columns import Totals, totals_in_order
+from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.survey import SurveySample
 from lulc_xr.core.errors import CubeError, LegendError, SampleError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS, Legend
@@ -33,6 +34,33 @@ def sample_of_counts(counts: NDArray[np.int64]) -> SurveySample:
         number=counts[rows, columns].astype(np.int64),
         strata=("all",),
     )
+
+
+def judge_for(
+    class_map: xr.DataArray, points: pd.DataFrame, *, legend: Legend | None, design: Design | None
+) -> tuple[pd.DataFrame, Design | None]:
+    """Points judged by a class map, and their design with the areas of the map's classes.
+
+    Parameters
+    ----------
+    class_map : xr.DataArray of int
+        Class ids over (y, x).
+    points : DataFrame or GeoDataFrame
+        Labelled points with the columns of the design.
+    legend : Legend or None
+        Of the points, if it is not theirs or the map's.
+    design : Design or None
+        Where its strata are classes of the map whose areas are not given, the map is counted.
+    """
+    asked = [] if design is None else [
+        design.strata, design.weights, design.clusters, design.post_strata
+    ]  # fmt: skip
+    named = [c for c in asked if isinstance(c, str) and c != MAPPED and c in points]
+    judged = judge_points(class_map, points, legend=legend, tolerance=0, carry=named)
+    if design is not None and design.uses_map:
+        known = legend or Legend.from_flags(class_map.attrs)
+        design = _with_areas(design, class_map, known, None)
+    return judged, design
 
 
 def arrays_of_points(

@@ -141,9 +141,9 @@ def _check_members(output: Output, predictor: Predictor) -> None:
     if number_of_members(predictor) < 1:
         raise ModelError(
             f"output {output.kind!r} needs a model with several members, and "
-            f"{type(predictor).__name__} is a single one. Train several and join them, "
-            "lulc_xr.Ensemble([...]), or make members of this one by Monte Carlo dropout or "
-            f"test-time augmentation; or leave {output.kind!r} out of outputs."
+            f"{type(predictor).__name__} is a single one. Train several, lulc_xr.fit_ensemble, or "
+            "make members of this one, lulc_xr.MonteCarloDropout or lulc_xr.TestTimeAugmentation; "
+            f"or leave {output.kind!r} out of outputs."
         )
 
 
@@ -152,8 +152,8 @@ def _check_conformal(output: Output, predictor: Predictor) -> None:
     if rule is None:
         raise ModelError(
             f"output {output.kind!r} needs conformal sets, and none are attached to this model. "
-            "Fit them on samples that it was not trained on, and attach them: "
-            f"model.attach(conformal=...); or leave {output.kind!r} out of outputs."
+            "Fit them on samples that it was not trained on, lulc_xr.conformalize(model, samples); "
+            f"or leave {output.kind!r} out of outputs."
         )
     if output.task not in rule.thresholds:
         raise ModelError(
@@ -174,8 +174,8 @@ def _check_applicability(output: Output, predictor: Predictor) -> None:
     if rule is None:
         raise ModelError(
             f"output {output.kind!r} needs an area of applicability, and none is attached to this "
-            "model. Derive it from its training samples, and attach it: "
-            f"model.attach(applicability=...); or leave {output.kind!r} out of outputs."
+            "model. Derive it from its training samples, lulc_xr.fit_applicability(model, samples);"
+            f" or leave {output.kind!r} out of outputs."
         )
     dates = fixed_number_of_dates(spec.dates)
     if dates is None:

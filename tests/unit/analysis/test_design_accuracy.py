@@ -184,3 +184,27 @@ def test_a_stratum_of_one_point_is_refused_or_joined():
     joined = lx.Design(strata="mapped", stratum_area=SHARES, lonely="collapse")
     found = estimates(judged(counts), joined)
     assert np.isfinite(found.loc[("overall accuracy", ""), "standard_error"])
+
+
+def test_points_on_a_map_are_judged_in_one_call():
+    cube = lx.testing.landscape(y=64, x=48, seed=2)
+    truth = cube["reference"].compute()
+    flags = {k: v for k, v in truth.attrs.items() if k.startswith("flag_")}
+    ids = flags["flag_values"]
+    wrong = truth.where(truth["x"] < truth["x"][40], ids[0]).astype(np.uint8)
+    class_map = wrong.assign_attrs(flags).assign_coords(spatial_ref=cube["spatial_ref"])
+    points = lx.testing.points(cube, per_class=25)
+    whole = lx.accuracy(class_map, points)
+    judged = lx.judge_points(class_map, points)
+    assert whole.overall == pytest.approx((judged["mapped"] == judged["reference"]).mean())
+    assert 0.5 < whole.overall < 1
+    # Strata that are classes of the map: its areas are counted.
+    designed = lx.accuracy(class_map, points, design=lx.Design(strata="mapped"))
+    areas = lx.class_areas(class_map)["area_ha"]
+    by_hand = lx.accuracy(judged, design=lx.Design(strata="mapped", stratum_area=areas.to_dict()))
+    found, expected = (
+        r.estimates.set_index(["quantity", "class"])["estimate"] for r in (designed, by_hand)
+    )
+    np.testing.assert_allclose(found, expected)
+    with pytest.raises(lx.SampleError, match="table of points"):
+        lx.accuracy(class_map, points, mask=truth > 0)

@@ -173,7 +173,7 @@ def test_members_of_a_single_model_are_refused(cube, kind):
         pytest.raises(
             ModelError,
             match=rf"output '{kind}' needs a model with several members, and Ratio is a single "
-            r"one\. .*lulc_xr\.Ensemble.*Monte Carlo dropout",
+            r"one\. .*lulc_xr\.fit_ensemble.*lulc_xr\.MonteCarloDropout",
         ),
     ):
         lx.classify(cube, Ratio(), outputs=("land_cover", kind))
@@ -182,9 +182,9 @@ def test_members_of_a_single_model_are_refused(cube, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("set_size", r"needs conformal sets, and none are attached.*attach\(conformal="),
+        ("set_size", r"needs conformal sets, and none are attached.*conformalize\("),
         ("set", r"needs conformal sets.*leave 'set' out"),
-        ("dissimilarity", r"needs an area of applicability.*attach\(applicability="),
+        ("dissimilarity", r"needs an area of applicability.*fit_applicability\("),
         ("applicable", r"needs an area of applicability.*leave 'applicable' out"),
     ],
 )
