@@ -19,6 +19,7 @@ from lulc_xr.analysis.assessment import Assessment
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.design import MAPPED, Design
 from lulc_xr.analysis.judged import judge_points
+from lulc_xr.core.crosswalks import list_crosswalks
 from lulc_xr.core.errors import LegendError, SampleError, name_unknown
 from lulc_xr.core.georeference import pixels_at
 from lulc_xr.core.legend import FILL_CLASS, Legend
@@ -118,10 +119,13 @@ def judge_file(
         Mapped year.
     """
     known = Legend.from_flags(maps[task].attrs)
-    table, legend = read_point_file(
-        path, maps, labels=settings.labels, legend=_points_legend(settings, known, task),
-        crs=settings.crs, quality=settings.quality, year=year, all_years=year is None,
-    )  # fmt: skip
+    try:
+        table, legend = read_point_file(
+            path, maps, labels=settings.labels, legend=_points_legend(settings, known, task),
+            crs=settings.crs, quality=settings.quality, year=year, all_years=year is None,
+        )  # fmt: skip
+    except LegendError as error:
+        raise LegendError(f"{error}{_walks_from(known)}") from error
     if settings.quality is not None:
         console().print(describe_filter(table))
     for name in (*settings.columns, *((settings.region,) if settings.region else ())):
@@ -274,6 +278,14 @@ def _points_legend(settings: Judging, of_map: Legend, task: str) -> str:
         return task
     others = [name for name in settings.crosswalk if name != of_map.name]
     return others[0] if len(others) == 1 else task
+
+
+def _walks_from(of_map: Legend) -> str:
+    """The crosswalks that lead from the legend of a map, as options."""
+    found = [f"{a}:{b}" for a, b in list_crosswalks() if a == of_map.name]
+    if not found:
+        return ""
+    return f" The map may be brought to another legend: --crosswalk {' or '.join(found)}."
 
 
 def _judge(

@@ -128,6 +128,8 @@ def test_a_crosswalk_joins_a_product_and_the_survey(tmp_path):
     result = evaluate_store(path, reference, labels="kind", legend="worldcover", crosswalk=pair)
     assert (result.overall, result.total) == (1.0, 4)
     assert result.legend.name == "lucas_lc1_level1"
+    with pytest.raises(LegendError, match="worldcover:lucas_lc1_level1"):
+        evaluate_store(path, reference, labels="kind", legend="worldcover")
     with pytest.raises(SampleError, match="counts the classes of the map"):
         evaluate_store(
             path, reference, labels="kind", legend="worldcover", crosswalk=pair, strata="map"
