@@ -91,5 +91,11 @@ class Attachments:
         )
 
 
+def attachments_of(model: object) -> Attachments:
+    """What is attached to a model; nothing, if it knows of no attachments."""
+    found = getattr(model, "attachments", None)
+    return found if isinstance(found, Attachments) else Attachments()
+
+
 def _under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}

@@ -282,6 +282,21 @@ def check_predictor(model: object) -> Predictor:
     )
 
 
+def by_task(found: object, spec: ModelSpec) -> Mapping[str, NDArray[np.float32]]:
+    """Probabilities by task, also where a model of one task gave an array."""
+    if not isinstance(found, Mapping):
+        if len(spec.legends) > 1:
+            raise ModelError(
+                f"predict_block gave one array for tasks {list(spec.legends)}; "
+                "return a mapping of task to probabilities."
+            )
+        found = {next(iter(spec.legends)): found}
+    missing = [task for task in spec.legends if task not in found]
+    if missing:
+        raise ModelError(f"predict_block gave {list(found)}; missing: {missing}.")
+    return {task: np.asarray(found[task], np.float32) for task in spec.legends}
+
+
 def check_precision(precision: str) -> Precision:
     """The precision, if it is a known one."""
     for known in PRECISIONS:

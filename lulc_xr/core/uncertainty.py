@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,3 +187,33 @@ class MemberSum:
         # The entropy is concave, so only rounding can make the mean larger than the total.
         aleatoric = np.minimum(self._entropies / np.float32(self.number), whole)
         return Parts(total=whole, aleatoric=aleatoric, epistemic=whole - aleatoric)
+
+
+def mean_of_members(
+    each: Iterable[Mapping[str, NDArray[np.float32]]],
+) -> NDArray[np.float32] | dict[str, NDArray[np.float32]]:
+    """Mean of what members say, one after the other: their probabilities are not kept.
+
+    Parameters
+    ----------
+    each : iterable of mapping
+        Task to probabilities (class, ...), of each member.
+
+    Returns
+    -------
+    ndarray of float32, or dict of task to such
+        A dict if there are several tasks.
+
+    Raises
+    ------
+    ModelError
+        If there is no member.
+    """
+    sums: dict[str, MemberSum] = {}
+    for given in each:
+        for task, found in given.items():
+            sums.setdefault(task, MemberSum(entropies=False)).add(found)
+    mean = {task: own.mean() for task, own in sums.items()}
+    if not mean:
+        raise ModelError("no member gave anything; each_member must give one or more.")
+    return mean if len(mean) > 1 else next(iter(mean.values()))

@@ -67,6 +67,19 @@ class Attached:
         raise NotImplementedError
 
 
+def calibrate_tasks(
+    found: Mapping[str, NDArray[np.float32]],
+    calibration: Calibration | None,
+    *,
+    context: Mapping[str, NDArray[np.float32]] | None,
+) -> dict[str, NDArray[np.float32]]:
+    """Probabilities (class, y, x) of each task after calibration, see :func:`calibrate_block`."""
+    return {
+        task: calibrate_block(values, calibration, task=task, context=context)
+        for task, values in found.items()
+    }
+
+
 def calibrate_block(
     probabilities: NDArray[np.float32],
     calibration: Calibration | None,

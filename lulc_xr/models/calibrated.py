@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.errors import ModelError
-from lulc_xr.core.model import ModelSpec, Predictor, Probabilities
+from lulc_xr.core.model import ModelSpec, Predictor, Probabilities, by_task
 from lulc_xr.core.places import Places
-from lulc_xr.models.attached import Attached, calibrate_block
+from lulc_xr.core.uncertainty import mean_of_members
+from lulc_xr.models.attached import Attached, calibrate_tasks
+from lulc_xr.models.folder import without_provenance
 from lulc_xr.models.sample_predictions import predict_samples
 
 
@@ -42,7 +44,8 @@ class Calibrated(Attached):
         self.model = model
         self.attachments = attachments or Attachments()
         if inner := getattr(model, "content_hash", None):
-            described = json.dumps([inner, _without_provenance(self.attachments.rules)])
+            rules = {n: without_provenance(r) for n, r in self.attachments.rules.items()}
+            described = json.dumps([inner, rules])
             self.content_hash = hashlib.sha256(described.encode()).hexdigest()
 
     @property
@@ -64,8 +67,7 @@ class Calibrated(Attached):
     ) -> Probabilities:
         """Calibrated class probabilities of a block, as the model itself gives them."""
         given = self.model.predict_block(pixels, days, context)
-        tasks = _by_task(given, self.spec)
-        found = _calibrate(tasks, self.attachments, context)
+        found = calibrate_tasks(by_task(given, self.spec), self.calibration, context=context)
         return found if isinstance(given, Mapping) else next(iter(found.values()))
 
     def predict(self, samples: xr.Dataset) -> xr.Dataset:
@@ -104,14 +106,7 @@ class CalibratedMembers(Calibrated):
         context: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> Probabilities:
         """Mean of the calibrated class probabilities of the members."""
-        total: dict[str, NDArray[np.float32]] = {}
-        number = 0
-        for given in self.each_member(pixels, days, context):
-            number += 1
-            for task, found in given.items():
-                total[task] = total[task] + found if task in total else found
-        mean = {task: values / np.float32(number) for task, values in total.items()}
-        return mean if len(mean) > 1 else next(iter(mean.values()))
+        return mean_of_members(self.each_member(pixels, days, context))
 
     def each_member(
         self,
@@ -122,26 +117,4 @@ class CalibratedMembers(Calibrated):
         """What each member says of a block, calibrated: task to (class, y, x)."""
         inner: Any = self.model
         for given in inner.each_member(pixels, days, context):
-            yield _calibrate(given, self.attachments, context)
-
-
-def _calibrate(
-    by_task: Mapping[str, NDArray[np.float32]],
-    attachments: Attachments,
-    context: Mapping[str, NDArray[np.float32]] | None,
-) -> dict[str, NDArray[np.float32]]:
-    return {
-        task: calibrate_block(found, attachments.calibration, task=task, context=context)
-        for task, found in by_task.items()
-    }
-
-
-def _by_task(given: Probabilities, spec: ModelSpec) -> Mapping[str, NDArray[np.float32]]:
-    return given if isinstance(given, Mapping) else {next(iter(spec.legends)): given}
-
-
-def _without_provenance(rules: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: rule and {k: v for k, v in rule.items() if k != "provenance"}
-        for name, rule in rules.items()
-    }
+            yield calibrate_tasks(given, self.calibration, context=context)

@@ -26,7 +26,7 @@ from lulc_xr.core.model import (
     check_precision,
     fixed_number_of_dates,
 )
-from lulc_xr.models.attached import Attached, calibrate_block
+from lulc_xr.models.attached import Attached, calibrate_tasks
 from lulc_xr.models.card import draw_card
 from lulc_xr.models.execution import GPU_BATCH, choose_device, one_thread, run_form
 from lulc_xr.models.folder import (
@@ -145,13 +145,9 @@ class Classifier(Attached):
         with one_thread(), torch.inference_mode():
             given = run_form(self._form(), series, when, seen, around)
         shape = pixels.shape[2:]
-        by_task = {
-            t: calibrate_block(
-                p.cpu().numpy().reshape(len(p), *shape), self.calibration, task=t, context=context
-            )
-            for t, p in given.items()
-        }
-        return by_task if len(by_task) > 1 else next(iter(by_task.values()))
+        plain = {t: p.cpu().numpy().reshape(len(p), *shape) for t, p in given.items()}
+        found = calibrate_tasks(plain, self.calibration, context=context)
+        return found if len(found) > 1 else next(iter(found.values()))
 
     def predict(self, samples: xr.Dataset) -> xr.Dataset:
         """Classes, entropy and probabilities of samples.

@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.errors import ModelError
-from lulc_xr.core.model import ModelSpec, Precision, Predictor, PredictorReference, Probabilities
+from lulc_xr.core.model import (
+    ModelSpec,
+    Precision,
+    Predictor,
+    PredictorReference,
+    Probabilities,
+    by_task,
+)
 from lulc_xr.core.places import Places
-from lulc_xr.models.attached import Attached, calibrate_block
+from lulc_xr.core.uncertainty import mean_of_members
+from lulc_xr.models.attached import Attached, calibrate_tasks
 from lulc_xr.models.classifier import Classifier
 from lulc_xr.models.folder import cache_folder, read_arrays, without_provenance, write_arrays
 from lulc_xr.models.sample_predictions import predict_samples
@@ -108,13 +116,7 @@ class Members(Attached):
         ndarray of float32, or dict of task to such
             Probabilities, shape (class, y, x); a dict if there are several tasks.
         """
-        total: dict[str, NDArray[np.float32]] = {}
-        # Member by member: a block of all of them would be as many times as large.
-        for given in self.each_member(pixels, days, context):
-            for task, found in given.items():
-                total[task] = total[task] + found if task in total else found
-        mean = {task: values / np.float32(len(self)) for task, values in total.items()}
-        return mean if len(mean) > 1 else next(iter(mean.values()))
+        return mean_of_members(self.each_member(pixels, days, context))
 
     def each_member(
         self,
@@ -124,14 +126,8 @@ class Members(Attached):
     ) -> Iterator[Mapping[str, NDArray[np.float32]]]:
         """What each member says of a block, one after the other: task to (class, y, x)."""
         for member in self.members:
-            found = member.predict_block(pixels, days, context)
-            by_task = (
-                found if isinstance(found, Mapping) else {next(iter(self.spec.legends)): found}
-            )
-            yield {
-                task: calibrate_block(values, self.calibration, task=task, context=context)
-                for task, values in by_task.items()
-            }
+            found = by_task(member.predict_block(pixels, days, context), self.spec)
+            yield calibrate_tasks(found, self.calibration, context=context)
 
     def predict_block_members(
         self,

@@ -9,11 +9,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from lulc_xr.core.attachments import Attachments
+from lulc_xr.core.attachments import attachments_of
 from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import SampleError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS
-from lulc_xr.core.model import ModelSpec, Predictor, check_single_pixels, fixed_number_of_dates
+from lulc_xr.core.model import (
+    ModelSpec,
+    Predictor,
+    by_task,
+    check_single_pixels,
+    fixed_number_of_dates,
+)
 from lulc_xr.core.probability import most_probable
 from lulc_xr.core.regions import RegionKey
 from lulc_xr.core.task_facts import Members, TaskFacts
@@ -54,7 +60,7 @@ def predict_samples(model: Predictor, samples: xr.Dataset) -> xr.Dataset:
         If a band of the model or a region is missing, or the samples carry no days.
     """
     predictions = _describe(_told(model, samples), model, samples)
-    if _attachments(model).applicability is not None:
+    if attachments_of(model).applicability is not None:
         _place(predictions, model, samples)
     return _heed_context(predictions, model.spec, samples) if model.spec.context else predictions
 
@@ -139,18 +145,13 @@ def _ask(
     """What a model says of the pixels that are taken of a block; each member is run once."""
     legends = model.spec.legends
     if not hasattr(model, "each_member"):
-        given = model.predict_block(pixels, days, context)
-        tasks = given if isinstance(given, Mapping) else {next(iter(legends)): given}
-        return {task: (take(np.asarray(found)), None) for task, found in tasks.items()}
+        given = by_task(model.predict_block(pixels, days, context), model.spec)
+        return {task: (take(found), None) for task, found in given.items()}
     members = {task: Members(g, entropies=True, classes=False) for task, g in legends.items()}
     for each in model.each_member(pixels, days, context):
         for task, own in members.items():
             own.add(np.ascontiguousarray(take(np.asarray(each[task]))))
     return {task: (own.sums.mean(), own.sums.parts().aleatoric) for task, own in members.items()}
-
-
-def _attachments(model: Predictor) -> Attachments:
-    return getattr(model, "attachments", None) or Attachments()
 
 
 def _series(model: Predictor, samples: xr.Dataset) -> NDArray[np.float32]:
@@ -165,21 +166,21 @@ def _context_of(model: Predictor, samples: xr.Dataset) -> dict[str, NDArray[np.f
     if model.spec.context:
         values, names = context_of_samples(samples, model.spec.context)
         found = dict(zip(names, values, strict=True))
-    calibration = _attachments(model).calibration
+    calibration = attachments_of(model).calibration
     if calibration is not None and calibration.regions is not None:
         key = calibration.regions
         found[key.variable] = regions_of(samples, key).astype(np.float32)
     return found
 
 
-def _describe(by_task: Mapping[str, _Told], model: Predictor, samples: xr.Dataset) -> xr.Dataset:
+def _describe(said: Mapping[str, _Told], model: Predictor, samples: xr.Dataset) -> xr.Dataset:
     """Predictions from what the model says of each task."""
     predictions = xr.Dataset(coords={"sample": samples["sample"]} if "sample" in samples else {})
-    conformal = _attachments(model).conformal
+    conformal = attachments_of(model).conformal
     key = conformal.regions if conformal else None
     regions = {key: regions_of(samples, key)} if key else {}
     for task, legend in model.spec.legends.items():
-        probability = np.ascontiguousarray(by_task[task][0])
+        probability = np.ascontiguousarray(said[task][0])
         facts = TaskFacts(
             task=task,
             legend=legend,
@@ -187,11 +188,11 @@ def _describe(by_task: Mapping[str, _Told], model: Predictor, samples: xr.Datase
             conformal=conformal,
             regions=regions,
         )
-        dim = "class" if len(by_task) == 1 else f"{task}_class"
+        dim = "class" if len(said) == 1 else f"{task}_class"
         predictions[task] = ("sample", most_probable(probability, legend), legend.flags())
         predictions[f"{task}_entropy"] = ("sample", facts.entropy, {"units": "nat"})
         predictions[f"{task}_probability"] = (("sample", dim), probability.T)
-        aleatoric = by_task[task][1]
+        aleatoric = said[task][1]
         if aleatoric is not None:
             epistemic = np.maximum(facts.entropy - aleatoric, 0)
             parts = {"aleatoric": aleatoric, "epistemic": epistemic}
@@ -208,7 +209,7 @@ def _describe(by_task: Mapping[str, _Told], model: Predictor, samples: xr.Datase
 
 def _place(predictions: xr.Dataset, model: Predictor, samples: xr.Dataset) -> None:
     """Add how far the samples lie from those of the training, where that can be told."""
-    rule, spec = _attachments(model).applicability, model.spec
+    rule, spec = attachments_of(model).applicability, model.spec
     if rule is None or fixed_number_of_dates(spec.dates) is None:
         return
     series = _of_bands(samples, spec)

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc_xr.core.attachments import Attachments
+from lulc_xr.core.attachments import Attachments, attachments_of
 from lulc_xr.core.blocks import Window, patches
 from lulc_xr.core.compositing import prepare_series
 from lulc_xr.core.cube import check_scale
 from lulc_xr.core.dates import YearDates
 from lulc_xr.core.errors import ModelError
-from lulc_xr.core.model import ModelSpec, Predictor
+from lulc_xr.core.model import ModelSpec, Predictor, by_task
 from lulc_xr.core.probability import check_probabilities, fill_unseen
 from lulc_xr.core.regions import RegionKey
 from lulc_xr.core.task_facts import Members, Regions, TaskFacts
 from lulc_xr.prediction.facts import Context, PlaceFacts
-from lulc_xr.prediction.outputs import Output, Outputs, attachments_of
-from lulc_xr.prediction.probe import Probe, by_task, compare_once
+from lulc_xr.prediction.outputs import Output, Outputs
+from lulc_xr.prediction.probe import Probe, compare_once
 
 PATCH_PIXELS = 4096
 """Pixels of a patch without halo: its series stay in the processor's cache."""

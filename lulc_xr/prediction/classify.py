@@ -16,7 +16,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from lulc_xr.core.attachments import Attachments
+from lulc_xr.core.attachments import Attachments, attachments_of
 from lulc_xr.core.blocks import split
 from lulc_xr.core.cube import check_cube
 from lulc_xr.core.dates import YearDates, mapped_years, plan_year
@@ -31,7 +31,7 @@ from lulc_xr.core.regions import RegionKey
 from lulc_xr.prediction.block import leading_shape
 from lulc_xr.prediction.context import make_context
 from lulc_xr.prediction.loading import make_reference
-from lulc_xr.prediction.outputs import Outputs, attachments_of, plan_outputs
+from lulc_xr.prediction.outputs import Outputs, plan_outputs
 from lulc_xr.prediction.regions import keys_of, make_regions
 from lulc_xr.prediction.sources import Source, make_source
 from lulc_xr.prediction.variables import map_dataset

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
-from lulc_xr.core.attachments import Attachments
+from lulc_xr.core.attachments import attachments_of
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import Predictor, fixed_number_of_dates
 from lulc_xr.prediction.context import OUTSIDE, check_range
@@ -117,12 +117,6 @@ def plan_outputs(outputs: Sequence[str] | None, predictor: Predictor) -> Outputs
         _CHECKS[output.described.needs](output, predictor)
     number = number_of_members(predictor) if made.need("members") else 0
     return Outputs(each=made.each, members=number)
-
-
-def attachments_of(predictor: Predictor) -> Attachments:
-    """What is attached to a model; nothing, if it knows of no attachments."""
-    found = getattr(predictor, "attachments", None)
-    return found if isinstance(found, Attachments) else Attachments()
 
 
 def number_of_members(predictor: Predictor) -> int:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lulc_xr.core.errors import ModelError
-from lulc_xr.core.model import ModelSpec, Predictor
+from lulc_xr.core.model import Predictor, by_task
 from lulc_xr.prediction.facts import Context
 
 _PROBE_PIXELS = 1000
@@ -116,18 +115,3 @@ def check_agreement(
             f"{AGREEMENT:.1%}. Use precision='float32'."
         )
     return share
-
-
-def by_task(found: object, spec: ModelSpec) -> Mapping[str, NDArray[np.float32]]:
-    """Probabilities by task, also where a model of one task gave an array."""
-    if not isinstance(found, Mapping):
-        if len(spec.legends) > 1:
-            raise ModelError(
-                f"predict_block gave one array for tasks {list(spec.legends)}; "
-                "return a mapping of task to probabilities."
-            )
-        found = {next(iter(spec.legends)): found}
-    missing = [task for task in spec.legends if task not in found]
-    if missing:
-        raise ModelError(f"predict_block gave {list(found)}; missing: {missing}.")
-    return {task: np.asarray(found[task], np.float32) for task in spec.legends}
