@@ -14,12 +14,11 @@ from lulc_xr.core.calibration import CALIBRATION_METHODS, Calibration, Calibrati
 from lulc_xr.core.calibration_fit import Parameters, fit_scales, log_probabilities
 from lulc_xr.core.errors import ModelError, SampleError, name_unknown
 from lulc_xr.core.model import check_predictor
-from lulc_xr.core.places import Places
 from lulc_xr.core.regions import RegionKey
 from lulc_xr.core.reliability import top_label_error
-from lulc_xr.models.apart import APART, check_apart
+from lulc_xr.models.apart import APART
 from lulc_xr.models.calibrated import attachable
-from lulc_xr.models.labelled import Labelled, choose_tasks, collect_labelled
+from lulc_xr.models.labelled import Labelled, collect_apart
 
 _OF_A_CLASS = 10
 """Fewest samples of each class for a vector."""
@@ -108,19 +107,22 @@ def calibrate(
     if minimum < 2:
         raise SampleError(f"minimum={minimum}; give at least 2 samples, better 50.")
     plain = attachable(check_predictor(model)).attach(calibration=None)
-    tasks = choose_tasks(plain, task)
-    found = collect_labelled(plain, samples, tasks=tasks, members=True)
-    used = samples.isel(sample=np.unique(np.concatenate([own.used for own in found.values()])))
-    record: dict[str, Any] = check_apart(used, plain, apart=apart, trained_on=trained_on)
+    found = collect_apart(
+        plain, samples, task=task, members=True, apart=apart, trained_on=trained_on
+    )
     key, regions = _regions(samples, by)
     scale, shift, of_tasks = {}, {}, {}
-    for name, own in found.items():
+    for name, own in found.tasks.items():
         rows, of_tasks[name] = _fit_task(
             own, key, regions[own.used], method=method, minimum=minimum, task=name
         )
         scale[name] = tuple(tuple(map(float, row[0])) for row in rows)
         shift[name] = tuple(tuple(map(float, row[1])) for row in rows)
-    record |= {"samples": used.sizes["sample"], "weighted": "weight" in samples}
+    record = {
+        **found.record,
+        "samples": found.samples.sizes["sample"],
+        "weighted": "weight" in samples,
+    }
     made = Calibration(
         method=method,
         scale=scale,
@@ -128,11 +130,10 @@ def calibrate(
         regions=key,
         provenance={**record, "minimum": minimum, "tasks": of_tasks},
     )
-    for name, own in found.items():
+    for name, own in found.tasks.items():
         of_tasks[name] |= _before_and_after(made, own, regions[own.used], task=name)
     _warn_of_few(of_tasks, minimum=minimum)
-    places = {CALIBRATION: Places.of_samples(used)} if apart is not None else {}
-    return plain.attach(calibration=made, places=places)
+    return plain.attach(calibration=made, places=found.places(CALIBRATION))
 
 
 def _regions(samples: xr.Dataset, by: str | None) -> tuple[RegionKey | None, NDArray[np.int16]]:

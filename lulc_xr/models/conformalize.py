@@ -24,10 +24,10 @@ from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import check_predictor
 from lulc_xr.core.places import Places
 from lulc_xr.core.regions import RegionKey
-from lulc_xr.models.apart import APART, check_apart
+from lulc_xr.models.apart import APART
 from lulc_xr.models.calibrate import key_of_samples
 from lulc_xr.models.calibrated import attachable
-from lulc_xr.models.labelled import Labelled, choose_tasks, collect_labelled
+from lulc_xr.models.labelled import Labelled, collect_apart
 
 Group = Literal["class", "region"]
 GROUPS = get_args(Group)
@@ -127,17 +127,16 @@ def conformalize(
     if not 0 < coverage < 1:
         raise ModelError(f"coverage {coverage} is not between 0 and 1; give 0.9 for 90 %.")
     plain = attachable(check_predictor(model))
-    tasks = choose_tasks(plain, task)
-    found = collect_labelled(plain, samples, tasks=tasks, members=False)
-    used = samples.isel(sample=np.unique(np.concatenate([own.used for own in found.values()])))
-    record = check_apart(used, plain, apart=apart, trained_on=trained_on)
-    if apart is not None:
-        _warn_of_shared(used, plain)
+    found = collect_apart(
+        plain, samples, task=task, members=False, apart=apart, trained_on=trained_on
+    )
+    if found.checked:
+        _warn_of_shared(found.samples, plain)
     key, regions = None, np.full(samples.sizes["sample"], -1, np.int16)
     if "region" in groups:
         key, regions = key_of_samples(samples, region)
     thresholds, of_tasks = {}, {}
-    for name, own in found.items():
+    for name, own in found.tasks.items():
         given = conformal_scores(own.probabilities[0], method, penalty=penalty, free=free)
         scores = given[own.labels, np.arange(len(own.labels))]
         thresholds[name], of_tasks[name] = _thresholds(
@@ -152,11 +151,14 @@ def conformalize(
         regions=key,
         penalty=penalty if method == "raps" else 0.0,
         free=free if method == "raps" else 0,
-        provenance={**record, "samples": used.sizes["sample"], "tasks": of_tasks},
+        provenance={
+            **found.record,
+            "samples": found.samples.sizes["sample"],
+            "tasks": of_tasks,
+        },
     )
     _warn_of_infinite(of_tasks, coverage)
-    places = {CONFORMAL: Places.of_samples(used)} if apart is not None else {}
-    return plain.attach(conformal=made, places=places)
+    return plain.attach(conformal=made, places=found.places(CONFORMAL))
 
 
 def _check_groups(by: Sequence[Group] | Group) -> tuple[str, ...]:

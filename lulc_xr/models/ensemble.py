@@ -16,6 +16,7 @@ from lulc_xr.models.classifier import Classifier, load_classifier
 from lulc_xr.models.members import (
     Members,
     finish_loading,
+    intact,
     read_attachments,
     read_document,
     save_copy,
@@ -143,10 +144,8 @@ def load_ensemble(path: str | os.PathLike[str], *, device: str | None = None) ->
     """
     folder = Path(path).expanduser().absolute()
     document = read_document(folder, DOCUMENT, kind=Ensemble.kind)
-    try:
+    with intact(folder):
         names = [str(name) for name in document["members"]]
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{folder} is damaged: {error!r}. Copy the folder again.") from error
     for name in names:
         if Path(name).name != name or name.startswith("."):
             raise ModelError(f"{folder} names a member {name!r} outside of itself; not opened.")

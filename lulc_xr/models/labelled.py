@@ -15,6 +15,8 @@ from lulc_xr.core.context_scaling import context_of_samples
 from lulc_xr.core.errors import LegendError, ModelError, SampleError, name_unknown
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import ModelSpec, Predictor
+from lulc_xr.core.places import Places
+from lulc_xr.models.apart import check_apart
 from lulc_xr.models.sample_predictions import probabilities_of
 
 _SUM_TOLERANCE = 1e-3
@@ -98,6 +100,51 @@ def collect_labelled(
             used=used,
         )
     return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Apart:
+    """Labelled samples that a rule is fitted to, apart from those that the model has seen.
+
+    Parameters
+    ----------
+    tasks : mapping of str to Labelled
+        By task.
+    samples : xr.Dataset
+        Those of the samples that any task uses.
+    record : mapping
+        What the provenance says of their distance from the training.
+    checked : bool
+        Whether that distance was looked at.
+    """
+
+    tasks: Mapping[str, Labelled]
+    samples: xr.Dataset
+    record: Mapping[str, Any]
+    checked: bool
+
+    def places(self, name: str) -> dict[str, Places]:
+        """The record of where a rule of this name was fitted; none without a check."""
+        return {name: Places.of_samples(self.samples)} if self.checked else {}
+
+
+def collect_apart(
+    model: Predictor,
+    samples: xr.Dataset,
+    *,
+    task: str | None,
+    members: bool,
+    apart: float | None,
+    trained_on: xr.Dataset | None,
+) -> Apart:
+    """Labelled samples to fit a rule of a model to, after a check that it has not seen them.
+
+    See :func:`collect_labelled` and :func:`lulc_xr.models.apart.check_apart`, which raise.
+    """
+    found = collect_labelled(model, samples, tasks=choose_tasks(model, task), members=members)
+    used = samples.isel(sample=np.unique(np.concatenate([own.used for own in found.values()])))
+    record = check_apart(used, model, apart=apart, trained_on=trained_on)
+    return Apart(tasks=found, samples=used, record=record, checked=apart is not None)
 
 
 class _AllMembers:

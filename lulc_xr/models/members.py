@@ -8,6 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -252,21 +253,30 @@ def read_document(folder: Path, name: str, *, kind: str) -> dict[str, Any]:
         If it is not there, damaged, or of another format version.
     """
     try:
-        document = json.loads((folder / name).read_text(encoding="utf-8"))
-        version, _ = document["format_version"], str(document["content_hash"])
+        text = (folder / name).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ModelError(
             f"no {kind} at {folder}: no {name} there. Give the folder that its save() wrote; for "
             "a single classifier take lulc_xr.load_classifier, for any model lulc_xr.load_model."
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} is damaged: {error!r}. Copy the folder again.") from error
+    with intact(folder):
+        document = json.loads(text)
+        version, _ = document["format_version"], str(document["content_hash"])
     if version != _VERSION:
         raise ModelError(
             f"{folder} has format_version {version!r}; this lulc_xr reads {_VERSION}. Load it with "
             "the lulc_xr that wrote it."
         )
     return dict(document)
+
+
+@contextmanager
+def intact(folder: Path) -> Iterator[None]:
+    """Call a folder damaged if what is read of its document is lacking, or of another kind."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder} is damaged: {error!r}. Copy the folder again.") from error
 
 
 def read_attachments(folder: Path, document: Mapping[str, Any]) -> Attachments:
@@ -297,34 +307,6 @@ def save_copy(classifier: Predictor, path: Path) -> None:
     # The folder of a part stays where it may be known.
     other._folder = None
     other.save(path)
-
-
-def keep_applicability(classifier: Classifier) -> Attachments:
-    """What of a classifier's attachments holds for a model that is made of it.
-
-    The area of applicability is about what the network sees; conformal sets are fitted to the
-    very probabilities, and its calibration is done by each member.
-    """
-    return Attachments(applicability=classifier.applicability)
-
-
-def check_members(classifier: object, members: int, seed: int, *, kind: str) -> None:
-    """Refuse what no members can be made of.
-
-    Raises
-    ------
-    ModelError
-        If it is no classifier, or a number is out of range.
-    """
-    if not isinstance(classifier, Classifier):
-        raise ModelError(
-            f"{kind} is made of a classifier (lulc_xr.fit, lulc_xr.load_classifier), not of a "
-            f"{type(classifier).__name__}."
-        )
-    if members < 1:
-        raise ModelError(f"members {members!r}; give 1 or more.")
-    if not 0 <= seed < 2**32:
-        raise ModelError(f"seed {seed!r}; give one from 0 to {2**32 - 1}.")
 
 
 def _identity_of(attachments: Attachments) -> list[Any]:

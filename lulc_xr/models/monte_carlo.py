@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from lulc_xr.core.attachments import Attachments
-from lulc_xr.core.errors import ModelError
-from lulc_xr.models.classifier import Classifier, load_classifier
+from lulc_xr.models.classifier import Classifier
 from lulc_xr.models.fixed_dropout import fix_dropout
-from lulc_xr.models.members import (
-    Members,
-    check_members,
-    finish_loading,
-    keep_applicability,
-    read_attachments,
-    read_document,
-    save_copy,
-)
-
-_PART = "classifier"
+from lulc_xr.models.members import finish_loading
+from lulc_xr.models.one_classifier import MembersOfOne, check_members, read_members
 
 
-class MonteCarloDropout(Members):
+class MonteCarloDropout(MembersOfOne):
     """Members that are draws of one network: what dropout leaves out is drawn once for each.
 
     A member is one function: all pixels of a map, in all blocks and years, see the same mask. So
@@ -85,12 +74,11 @@ class MonteCarloDropout(Members):
         attachments: Attachments | None = None,
     ) -> None:
         check_members(classifier, members, seed, kind=self.kind)
-        self.classifier, self.seed = classifier, seed
         super().__init__(
             [_draw(classifier, seed=seed, member=member) for member in range(members)],
-            spec=classifier.spec,
-            precision=classifier.precision,
-            attachments=keep_applicability(classifier) if attachments is None else attachments,
+            classifier=classifier,
+            seed=seed,
+            attachments=attachments,
         )
 
     @property
@@ -98,32 +86,10 @@ class MonteCarloDropout(Members):
         """What its members are, in words."""
         return f"{len(self)} draws of dropout in {self.classifier.network_name}"
 
-    def with_precision(self, precision: str) -> MonteCarloDropout:
-        """The same draws in another arithmetic; weights are shared, not copied."""
-        other = MonteCarloDropout(
-            self.classifier.with_precision(precision),
-            members=len(self),
-            seed=self.seed,
-            attachments=self.attachments,
-        )
-        other._folder = self._folder
-        return other
-
-    def _with_attachments(self, attachments: Attachments) -> MonteCarloDropout:
+    def _made_of(self, classifier: Classifier, attachments: Attachments) -> MonteCarloDropout:
         return MonteCarloDropout(
-            self.classifier, members=len(self), seed=self.seed, attachments=attachments
+            classifier, members=len(self), seed=self.seed, attachments=attachments
         )
-
-    @property
-    def _trained(self) -> tuple[Classifier]:
-        return (self.classifier,)
-
-    def _identity(self) -> list[Any]:
-        return ["monte carlo dropout", self.classifier.content_hash, len(self), self.seed]
-
-    def _write_parts(self, staging: Path) -> dict[str, Any]:
-        save_copy(self.classifier, staging / _PART)
-        return {"classifier": _PART, "members": len(self), "seed": self.seed}
 
     @property
     def _load(self) -> Callable[..., MonteCarloDropout]:
@@ -154,16 +120,6 @@ def load_monte_carlo_dropout(
     ModelError
         If there is no such folder, or it is damaged or was changed.
     """
-    folder = Path(path).expanduser().absolute()
-    document = read_document(folder, MonteCarloDropout.document, kind=MonteCarloDropout.kind)
-    try:
-        members, seed = int(document["members"]), int(document["seed"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder} is damaged: {error!r}. Copy the folder again.") from error
-    loaded = MonteCarloDropout(
-        load_classifier(folder / _PART, device=device),
-        members=members,
-        seed=seed,
-        attachments=read_attachments(folder, document),
-    )
-    return finish_loading(loaded, folder, document)
+    found = read_members(path, MonteCarloDropout, device=device)
+    loaded = MonteCarloDropout(found.classifier, **found.settings)
+    return finish_loading(loaded, found.path, found.document)

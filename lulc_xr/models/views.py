@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,23 +13,14 @@ from numpy.typing import NDArray
 from lulc_xr.core.attachments import Attachments
 from lulc_xr.core.errors import ModelError, name_unknown
 from lulc_xr.core.model import Probabilities
-from lulc_xr.models.classifier import Classifier, load_classifier
-from lulc_xr.models.members import (
-    Members,
-    check_members,
-    finish_loading,
-    keep_applicability,
-    read_attachments,
-    read_document,
-    save_copy,
-)
+from lulc_xr.models.classifier import Classifier
+from lulc_xr.models.members import finish_loading, intact
+from lulc_xr.models.one_classifier import MembersOfOne, check_members, read_members
 from lulc_xr.models.registry import is_spatial, load_network, needs_fixed_dates
 from lulc_xr.models.view import View, ViewRanges, draw_view, turn_context
 
-_PART = "classifier"
 
-
-class TestTimeAugmentation(Members):
+class TestTimeAugmentation(MembersOfOne):
     """Members that are one classifier, each of which sees the block in another way.
 
     The first one sees it as it is. Each other one sees one transformation that is the same for
@@ -100,7 +90,7 @@ class TestTimeAugmentation(Members):
         attachments: Attachments | None = None,
     ) -> None:
         check_members(classifier, members, seed, kind=self.kind)
-        self.classifier, self.seed, self.ranges = classifier, seed, ranges or ViewRanges()
+        self.ranges = ranges or ViewRanges()
         network = load_network(classifier.network_name)
         views = [
             draw_view(
@@ -115,24 +105,15 @@ class TestTimeAugmentation(Members):
         ]
         super().__init__(
             [Viewer(classifier, view) for view in views],
-            spec=classifier.spec,
-            precision=classifier.precision,
-            attachments=keep_applicability(classifier) if attachments is None else attachments,
+            classifier=classifier,
+            seed=seed,
+            attachments=attachments,
         )
 
     @property
     def network_name(self) -> str:
         """What its members are, in words."""
         return f"{len(self)} views of {self.classifier.network_name}"
-
-    def with_precision(self, precision: str) -> TestTimeAugmentation:
-        """The same views in another arithmetic; weights are shared, not copied."""
-        other = self._made_of(self.classifier.with_precision(precision), self.attachments)
-        other._folder = self._folder
-        return other
-
-    def _with_attachments(self, attachments: Attachments) -> TestTimeAugmentation:
-        return self._made_of(self.classifier, attachments)
 
     def _made_of(self, classifier: Classifier, attachments: Attachments) -> TestTimeAugmentation:
         return TestTimeAugmentation(
@@ -144,17 +125,8 @@ class TestTimeAugmentation(Members):
         )
 
     @property
-    def _trained(self) -> tuple[Classifier]:
-        return (self.classifier,)
-
-    def _identity(self) -> list[Any]:
-        settings = [len(self), self.seed, self.ranges.to_dict()]
-        return ["test-time augmentation", self.classifier.content_hash, *settings]
-
-    def _write_parts(self, staging: Path) -> dict[str, Any]:
-        save_copy(self.classifier, staging / _PART)
-        settings = {"members": len(self), "seed": self.seed, "ranges": self.ranges.to_dict()}
-        return {"classifier": _PART, **settings}
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings, "ranges": self.ranges.to_dict()}
 
     @property
     def _load(self) -> Callable[..., TestTimeAugmentation]:
@@ -201,22 +173,11 @@ def load_test_time_augmentation(
     ModelError
         If there is no such folder, or it is damaged or was changed.
     """
-    folder = Path(path).expanduser().absolute()
-    kind = TestTimeAugmentation.kind
-    document = read_document(folder, TestTimeAugmentation.document, kind=kind)
-    try:
-        members, seed = int(document["members"]), int(document["seed"])
-        ranges = dict(document["ranges"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder} is damaged: {error!r}. Copy the folder again.") from error
+    found = read_members(path, TestTimeAugmentation, device=device)
+    with intact(found.path):
+        ranges = dict(found.document["ranges"])
     for name in ranges:
         if name not in ViewRanges.__dataclass_fields__:
             raise ModelError(name_unknown("range of views", name, ViewRanges.__dataclass_fields__))
-    loaded = TestTimeAugmentation(
-        load_classifier(folder / _PART, device=device),
-        members=members,
-        seed=seed,
-        ranges=ViewRanges(**ranges),
-        attachments=read_attachments(folder, document),
-    )
-    return finish_loading(loaded, folder, document)
+    loaded = TestTimeAugmentation(found.classifier, ranges=ViewRanges(**ranges), **found.settings)
+    return finish_loading(loaded, found.path, found.document)
