@@ -99,6 +99,10 @@ class Calibrated(Attached):
 class CalibratedMembers(Calibrated):
     """The same of a model of several members: each is calibrated, then the mean is taken."""
 
+    def __len__(self) -> int:
+        members: Any = self.model
+        return len(members)
+
     def predict_block(
         self,
         pixels: NDArray[np.float32],
