@@ -20,6 +20,7 @@ from lulc_xr.core.cube import crs_of
 from lulc_xr.core.errors import CubeError, SampleError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.cube.store import open_cube
+from lulc_xr.jobs.evaluation_files import choose_year
 from lulc_xr.jobs.terminal import console
 
 _WRITERS = (".gpkg", ".geojson", ".parquet", ".csv")
@@ -128,10 +129,7 @@ def _open_map(path: Path, task: str, year: int | None) -> xr.DataArray:
         )
     found = cube[task]
     if "year" in found.dims:
-        known = [int(y) for y in cube["year"].values]
-        if year is not None and year not in known:
-            raise CubeError(name_unknown("mapped year", year, map(str, known)))
-        found = found.sel(year=known[-1] if year is None else year)
+        found = found.sel(year=choose_year(cube, year))
     return found.assign_coords(spatial_ref=xr.Variable((), 0, {"crs_wkt": crs_of(cube)}))
 
 

@@ -73,6 +73,17 @@ def _year_of(cube: xr.Dataset, task: str, year: int | None) -> int:
             name_unknown("class map", task, classes)
             + " Make one with 'lulc-xr classify STORE --model DIR'."
         )
+    return choose_year(cube, year)
+
+
+def choose_year(cube: xr.Dataset, year: int | None) -> int:
+    """A mapped year of a store; by default the last.
+
+    Raises
+    ------
+    CubeError
+        If it is not mapped.
+    """
     known = [int(y) for y in cube["year"].values]
     if year is not None and year not in known:
         raise CubeError(name_unknown("mapped year", year, map(str, known)))

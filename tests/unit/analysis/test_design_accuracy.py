@@ -1,10 +1,18 @@
 """Accuracy and area by design: the formulas of the literature, special cases, refusals."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import lulc_xr as lx
+
+with warnings.catch_warnings():
+    # Upstream: samplics says on import that it is no longer developed.
+    warnings.simplefilter("ignore")
+    from samplics.estimation import TaylorEstimator
+    from samplics.utils.types import PopParam
 
 NAMES = ("deforestation", "gain", "forest", "other")
 COUNTS = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
@@ -208,3 +216,31 @@ def test_points_on_a_map_are_judged_in_one_call():
     np.testing.assert_allclose(found, expected)
     with pytest.raises(lx.SampleError, match="table of points"):
         lx.accuracy(class_map, points, mask=truth > 0)
+
+
+def test_accuracy_by_strata_clusters_and_weights_is_that_of_samplics():
+    rng = np.random.default_rng(11)
+    table = judged(rng.integers(8, 40, (4, 4))).sample(frac=1, random_state=0)
+    number = len(table)
+    table["stratum"] = rng.choice(["north", "south", "west"], number)
+    table["cluster"] = table["stratum"] + rng.integers(0, 12, number).astype(str)
+    table["weight"] = rng.uniform(0.5, 4, number)
+    design = lx.Design(strata="stratum", clusters="cluster", weights="weight")
+    found = estimates(table, design)
+    right = (table["mapped"] == table["reference"]).to_numpy(float)
+    ratios = {("overall accuracy", ""): (right, np.ones(number))}
+    for j, name in enumerate(NAMES):
+        mapped, true = (table[c].to_numpy() == j for c in ("mapped", "reference"))
+        ratios["user's accuracy", name] = (right * mapped, mapped.astype(float))
+        ratios["producer's accuracy", name] = (right * true, true.astype(float))
+        ratios["F1", name] = (2.0 * right * true, mapped + true.astype(float))
+        ratios["proportion", name] = (true.astype(float), np.ones(number))
+    for key, (above, below) in ratios.items():
+        known = TaylorEstimator(PopParam.ratio)
+        known.estimate(
+            y=above, x=below, samp_weight=table["weight"].to_numpy(),
+            stratum=table["stratum"].to_numpy(), psu=table["cluster"].to_numpy(),
+        )  # fmt: skip
+        row = found.loc[key]
+        assert row["estimate"] == pytest.approx(float(known.point_est), rel=1e-6)
+        assert row["standard_error"] == pytest.approx(float(known.stderror), rel=1e-6)
