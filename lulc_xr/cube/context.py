@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 import uuid
 import warnings
 from collections.abc import Sequence
@@ -30,13 +29,12 @@ from lulc_xr.core.errors import CubeError, IncompleteMapWarning, StoreError
 from lulc_xr.cube.commit import publish
 from lulc_xr.cube.ledger import array_of
 from lulc_xr.cube.locking import writing
-from lulc_xr.cube.staging import exchange
+from lulc_xr.cube.staging import exchange, remove_beside
 from lulc_xr.cube.store import StorePath, open_cube, open_group
 
 _Y = ("y_bioclim", "latitude", "lat", "y")
 _X = ("x_bioclim", "longitude", "lon", "x")
 _CHUNK = 128
-_TRIES, _PAUSE = 20, 0.02
 
 
 def write_context(bioclim: xr.DataArray, store: StorePath, *, overwrite: bool = False) -> Path:
@@ -96,7 +94,7 @@ def write_context(bioclim: xr.DataArray, store: StorePath, *, overwrite: bool = 
                 "The cube is unchanged. Check space and permissions, then write it again."
             ) from error
         finally:
-            _remove(partial)
+            remove_beside(partial)
     return path
 
 
@@ -237,15 +235,6 @@ def _put_in_place(partial: Path, path: Path) -> None:
         old.rename(partial / f"{CONTEXT}.old")
     for name in (CONTEXT_GRID_MAPPING, *CONTEXT_DIMS, CONTEXT):
         exchange(partial / name, path / name)
-
-
-def _remove(partial: Path) -> None:
-    """Remove what was written beside; after a failure, Zarr's threads may still be adding to it."""
-    for _ in range(_TRIES):
-        shutil.rmtree(partial, ignore_errors=True)
-        time.sleep(_PAUSE)
-        if not partial.exists():
-            return
 
 
 def _names_in(group: zarr.Group) -> list[str]:

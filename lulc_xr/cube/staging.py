@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ JOB_ATTRIBUTE = "lulc_xr:job_hash"
 """Attribute of a written array: the job that its values come from."""
 
 _PROMOTING = "promoting"
+# After a failure, threads that were writing need some milliseconds to end.
+_TRIES, _QUIET, _PAUSE = 100, 5, 0.02
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -27,6 +30,17 @@ _RENAME_EXCHANGE = 2
 def discard(store: Path) -> None:
     """Remove an unfinished replacement."""
     shutil.rmtree(store / STAGING, ignore_errors=True)
+
+
+def remove_beside(folder: Path) -> None:
+    """Remove what was written beside a store, also what threads still add to it for a moment."""
+    quiet = 0
+    for _ in range(_TRIES):
+        quiet = 0 if folder.exists() else quiet + 1
+        if quiet == _QUIET:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(_PAUSE)
 
 
 def promote(store: Path, jobs: Mapping[str, Mapping[str, Any]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 import warnings
 from collections.abc import Hashable
@@ -30,7 +29,7 @@ from lulc_xr.core.georeference import GRID_MAPPING, grid_mapping_variable, zarr_
 from lulc_xr.cube.arrays import array_layout, create_array, is_stored_already, stored_encoding
 from lulc_xr.cube.ledger import array_of, unfinished
 from lulc_xr.cube.shards import write_shards
-from lulc_xr.cube.staging import exchange
+from lulc_xr.cube.staging import exchange, remove_beside
 
 StorePath = str | PathLike[str]
 
@@ -223,7 +222,8 @@ def write_cube(
             "what was there before is unchanged. Check space and permissions, then write it again."
         ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if partial.exists():
+            remove_beside(partial)
     return target
 
 
