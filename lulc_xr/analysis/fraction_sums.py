@@ -139,18 +139,20 @@ def _summed(
     areas: PixelAreas,
     values: Any,
 ) -> NDArray[np.float64]:
-    along = (place, spans.row, spans.start, spans.stop, spans.weight, areas.nodes, areas.every)
+    along: tuple[Any, ...] = (
+        place, spans.row, spans.start, spans.stop, spans.weight, areas.nodes, areas.every,
+    )  # fmt: skip
     if block.what == "extent":
         made = np.zeros((number, 1))
-        _add_areas(*along, made)
+        _add_areas(*(*along, made))
     elif block.what == "classes":
         made = _count(block, along, values, number, same=areas.same)
     elif block.what == "probability":
         made = np.zeros((number, len(values)))
-        _add_shares(*along, values.astype(np.float32, copy=False), made)
+        _add_shares(*(*along, values.astype(np.float32, copy=False), made))
     else:
         made = np.zeros((number, 2))
-        _add_values(*along, values[0].astype(np.float32, copy=False), made)
+        _add_values(*(*along, values[0].astype(np.float32, copy=False), made))
     return made
 
 
@@ -163,9 +165,9 @@ def _count(
     for layer in values:
         counted = np.zeros((number, 256))
         if same:
-            _add_counts(*along, layer, counted)
+            _add_counts(*(*along, layer, counted))
         else:
-            _add_weighted(*along, layer, counted)
+            _add_weighted(*(*along, layer, counted))
         known = np.zeros(256, bool)
         known[[*legend.ids, 255]] = True
         unknown = np.flatnonzero(counted[:, ~known].any(axis=0))

@@ -20,6 +20,7 @@ from lulc_xr.analysis.fraction_sources import (
     winners_of,
 )
 from lulc_xr.analysis.fraction_variables import describe
+from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.target_grid import TargetGrid
 
@@ -48,8 +49,9 @@ def fractions(
     maps : xr.Dataset, xr.DataArray, or a sequence of these
         Maps as :func:`lulc_xr.open_cube` or :func:`lulc_xr.classify` give them, or class maps of
         :func:`lulc_xr.open_class_map`; several stores may be in several reference systems.
-    grid : TargetGrid
-        The cells.
+    grid : str, path, TargetGrid, xr.Dataset or GeoDataFrame
+        The cells: a name of :func:`lulc_xr.list_grids` such as "EUR-11", a CF file, polygons; see
+        :func:`lulc_xr.as_grid`.
     of : str or sequence of str
         "land_cover", "land_use" or the name of another task: its classes are counted.
         "probability": beside them the shares expected by ``<task>_probability``.
@@ -94,7 +96,7 @@ def fractions(
     not sure: counting gives a pixel to its most probable class.
     """
     wanted, chosen = _wanted(of, task)
-    target = _as_grid(grid)
+    target = as_grid(grid)
     given = [maps] if isinstance(maps, (xr.Dataset, xr.DataArray)) else list(maps)
     if not given:
         raise CubeError("no maps were given; expected at least one.")
@@ -123,12 +125,6 @@ def _wanted(of: str | Sequence[str], task: str | None) -> tuple[bool, str]:
             "at a time."
         )
     return "probability" in names, tasks[0] if tasks else "land_cover"
-
-
-def _as_grid(grid: Any) -> TargetGrid:
-    if isinstance(grid, TargetGrid):
-        return grid
-    raise CubeError(f"grid of type {type(grid).__name__}; expected a TargetGrid.")
 
 
 def _years(sources: Sequence[Source], asked: Sequence[int] | None) -> list[int]:

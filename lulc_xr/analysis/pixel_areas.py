@@ -9,13 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc_xr.analysis.extents import LONLAT, Extent, system, transformer
+from lulc_xr.core.ellipsoid import area_density, area_up_to
 from lulc_xr.core.errors import CubeError
 
-_AXIS = 6_378_137.0
-_FLATTENING = 1 / 298.257223563
-"""Half axis in metres and flattening of WGS 84 (NIMA TR 8350.2)."""
-
-_SQUARE = _FLATTENING * (2 - _FLATTENING)
 _STEP = 1e-3
 _EQUAL = 1e-8
 """Scales of area that differ by less are equal: numerical differences are good to 2e-10."""
@@ -71,20 +67,15 @@ def areal_scale(
     xs, ys = move.transform(longitude, latitude - _STEP)
     per_step = np.abs((xe - xw) * (yn - ys) - (xn - xs) * (ye - yw))
     sine, cosine = np.sin(np.deg2rad(latitude)), np.cos(np.deg2rad(latitude))
-    element = _AXIS**2 * (1 - _SQUARE) / (1 - _SQUARE * sine**2) ** 2 * cosine
+    element = area_density(sine**2) * cosine
     found: NDArray[np.float64] = per_step / (element * (2 * np.deg2rad(_STEP)) ** 2)
     return found
 
 
 def belt(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Area in m² from the equator to a latitude in degrees, per degree of longitude.
-
-    Snyder 1987, equations 3-12 and 3-17.
-    """
-    e = np.sqrt(_SQUARE)
-    sine = np.sin(np.deg2rad(np.clip(latitude, -90, 90)))
-    q = (1 - _SQUARE) * (sine / (1 - _SQUARE * sine**2) + np.arctanh(e * sine) / e)
-    found: NDArray[np.float64] = _AXIS**2 * q / 2 * np.deg2rad(1)
+    """Area in m² from the equator to a latitude in degrees, per degree of longitude."""
+    sine: NDArray[np.float64] = np.sin(np.deg2rad(np.clip(latitude, -90, 90)))
+    found: NDArray[np.float64] = area_up_to(sine) * np.deg2rad(1)
     return found
 
 
