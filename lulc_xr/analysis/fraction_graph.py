@@ -10,13 +10,14 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import shapely
 import xarray as xr
 from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.extents import LONLAT, Extent, transformer
+from lulc_xr.analysis.extents import LONLAT, Extent, polygon_in, transformer
 from lulc_xr.analysis.fraction_sums import Block, Sums, What, join, sum_block
 from lulc_xr.analysis.pixel_areas import area_rule
 from lulc_xr.core.legend import Legend
@@ -126,12 +127,14 @@ def _add_blocks(
     groups = [_groups(s, WIDE if lazy is None else BLOCK) for s in sizes]
     edges = [np.cumsum([0, *s]) for s in sizes]
     rule = area_rule(part.extent)
+    taken = [(w, polygon_in(part.extent, w)) for w in part.winners]
     keys = []
     for i, j in _nearby(len(groups[0]) - 1, len(groups[1]) - 1):
         down, across = (range(g[k], g[k + 1]) for g, k in zip(groups, (i, j), strict=True))
         top, left = int(edges[0][down.start]), int(edges[1][across.start])
         shape = (int(edges[0][down.stop]) - top, int(edges[1][across.stop]) - left)
         extent = part.extent.window(top, left, shape)
+        frame = shapely.box(left, top, left + shape[1], top + shape[0])
         cells = grid.near(*_around(extent))
         if not cells.size:
             continue
@@ -142,7 +145,7 @@ def _add_blocks(
             cells=cells,
             part=grid.part(cells),
             pieces=pieces,
-            winners=part.winners,
+            winners=tuple(w for w, shape in taken if shape.intersects(frame)),
             what=what,
             legend=part.legend,
         )
