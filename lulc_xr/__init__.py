@@ -18,6 +18,7 @@ from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.masks import mask
 from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.point_drawing import draw_points
 from lulc_xr.analysis.sampling_design import plan_sample
@@ -264,6 +265,7 @@ __all__ = [
     "lucas_labels",
     "make_folds",
     "make_network",
+    "mask",
     "mean_and_interval",
     "open_class_map",
     "open_cube",

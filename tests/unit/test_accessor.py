@@ -39,6 +39,7 @@ def test_every_public_name_is_there():
         "classify",
         "composite",
         "extract_samples",
+        "mask",
         "smooth",
         "write_cube",
         "write_variables",
