@@ -144,6 +144,7 @@ _ON_DEMAND = {
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
+    "to_cog": "lulc_xr.cube.cog",
 }
 
 __all__ = [
@@ -297,6 +298,7 @@ __all__ = [
     "smooth",
     "summarise",
     "testing",
+    "to_cog",
     "transfer_accuracy",
     "unread_dates",
     "verify",

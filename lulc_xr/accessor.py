@@ -181,6 +181,23 @@ class LulcAccessor:
             max_entropy=max_entropy, legend=legend, name=name,
         )  # fmt: skip
 
+    def to_cog(
+        self,
+        path: str | PathLike[str],
+        *,
+        variables: str | Sequence[str] = "land_cover",
+        year: int | Sequence[int] | None = None,
+        colors: bool = True,
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """These maps as Cloud Optimised GeoTIFFs. See :func:`lulc_xr.to_cog`."""
+        # By name: rasterio loads only for those who write files.
+        cog = importlib.import_module("lulc_xr.cube.cog")
+        written: list[Path] = cog.to_cog(
+            self._cube, path, variables=variables, year=year, colors=colors, overwrite=overwrite
+        )
+        return written
+
     def plot(self, *, reference: xr.DataArray | None = None, title: str | None = None) -> Any:
         """True colour, reference, class map and entropy in one figure."""
         return plot_overview(self._cube, reference=reference, title=title)

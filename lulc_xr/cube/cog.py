@@ -19,7 +19,9 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 import xarray as xr
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
@@ -28,11 +30,13 @@ from lulc_xr.core.cube import crs_of
 from lulc_xr.core.errors import CubeError, StoreError, name_unknown
 from lulc_xr.core.georeference import affine_of
 from lulc_xr.cube.category_names import SUFFIX, category_xml, rgb
+from lulc_xr.cube.mapped_year import check_years, mapped_days
 from lulc_xr.cube.raster_layers import RasterLayer, describe_layer
 
 _BLOCK = 2048
 _TILE, _FIRST_TILE = 512, 256
 _FILES = (".tif", ".tiff")
+_MOST_BLOCKS = 8
 
 
 def to_cog(
@@ -100,7 +104,7 @@ def to_cog(
     """
     names = [variables] if isinstance(variables, str) else list(variables)
     _check_names(maps, names)
-    years = _years(maps, names, year)
+    years = check_years(maps, names, year)
     target = Path(path).expanduser()
     places = _places(target, names, years)
     _check_free(list(places.values()), overwrite=overwrite)
@@ -120,7 +124,7 @@ def to_cog(
             made += [(f.place, places[f.layer.name, y]) for f in files]
         for new, final in made:
             _put(new, final)
-    except (RasterioError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError) as error:
         raise StoreError(
             f"could not write {str(target)!r}: {error}. Nothing was left behind; what was there "
             "is unchanged. Check space and permissions, then write it again."
@@ -181,6 +185,9 @@ class _File:
         )  # fmt: skip
         if layer.legend is not None and colors and len(layer.bands) == 1:
             file.write_colormap(1, _color_table(layer))
+        elif len(layer.bands) > 1:
+            # Three bands are not red, green and blue.
+            file.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (len(layer.bands) - 1)
         file.descriptions = layer.bands
         if layer.scale is not None:
             file.scales = (layer.scale,) * len(layer.bands)
@@ -223,11 +230,11 @@ def _write_year(
         opened = [stack.enter_context(f.open(year=year, colors=colors)) for f in files]
         blocks = _blocks(part)
         # A few blocks at once, so that all cores compute and memory stays bounded.
-        while batch := list(islice(blocks, os.cpu_count() or 1)):
-            for (window, _), computed in zip(batch, dask.compute(*(b for _, b in batch)),
-                                             strict=True):  # fmt: skip
+        while batch := list(islice(blocks, min(os.cpu_count() or 1, _MOST_BLOCKS))):
+            computed = dask.compute(*(block for _, block in batch))
+            for (window, _), values in zip(batch, computed, strict=True):
                 for file, handle in zip(files, opened, strict=True):
-                    file.write(handle, window, computed)
+                    file.write(handle, window, values)
     for file in files:
         file.finish()
 
@@ -251,8 +258,14 @@ def _of_year(maps: xr.Dataset, names: Sequence[str], year: int | None) -> xr.Dat
     """What is written of one year, rows from the north."""
     known = [f"{name}_known" for name in names if f"{name}_known" in maps]
     chosen = maps[list(dict.fromkeys([*names, *known]))]
+    days = {n: mapped_days(maps, str(n), year) for n in chosen.data_vars if year is not None}
     if year is not None and "year" in chosen.dims:
         chosen = chosen.sel(year=year)
+    # A copy: the maps of the caller keep their attributes.
+    chosen = chosen.copy()
+    for name, of_year in days.items():
+        if of_year is not None:
+            chosen[name].attrs["year_start"] = str(of_year[0])
     return _north_up(chosen)
 
 
@@ -271,21 +284,6 @@ def _check_names(maps: xr.Dataset, names: Sequence[str]) -> None:
     for name in names:
         if name not in maps.data_vars:
             raise CubeError(name_unknown("variable", name, map(str, maps.data_vars)))
-
-
-def _years(
-    maps: xr.Dataset, names: Sequence[str], year: int | Sequence[int] | None
-) -> list[int | None]:
-    there = np.atleast_1d(maps["year"].values).tolist() if "year" in maps.coords else []
-    if not any("year" in maps[name].dims for name in names) and len(there) != 1:
-        there = []
-    if year is None:
-        return [int(y) for y in there] or [None]
-    wanted = [int(y) for y in np.atleast_1d(year)]
-    for y in wanted:
-        if y not in there:
-            raise CubeError(f"no year {y} in these maps; they are of {there or 'no year'}.")
-    return list(wanted)
 
 
 def _places(

@@ -41,6 +41,7 @@ def test_every_public_name_is_there():
         "extract_samples",
         "mask",
         "smooth",
+        "to_cog",
         "write_cube",
         "write_variables",
     ],
