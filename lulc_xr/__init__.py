@@ -21,6 +21,7 @@ from lulc_xr.analysis.fractions import fractions
 from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.masks import mask
 from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.plant_types import plant_functional_types
 from lulc_xr.analysis.point_drawing import draw_points
@@ -149,6 +150,7 @@ _ON_DEMAND = {
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
+    "to_cog": "lulc_xr.cube.cog",
 }
 
 __all__ = [
@@ -279,6 +281,7 @@ __all__ = [
     "lucas_labels",
     "make_folds",
     "make_network",
+    "mask",
     "mean_and_interval",
     "open_class_map",
     "open_cube",
@@ -308,6 +311,7 @@ __all__ = [
     "smooth",
     "summarise",
     "testing",
+    "to_cog",
     "transfer_accuracy",
     "unread_dates",
     "verify",
