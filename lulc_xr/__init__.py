@@ -23,6 +23,8 @@ from lulc_xr.analysis.point_drawing import draw_points
 from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
+from lulc_xr.analysis.transition_tables import change_table
+from lulc_xr.analysis.transitions import transitions
 from lulc_xr.analysis.zonal import zonal_uncertainty
 from lulc_xr.core.applicability import Applicability
 from lulc_xr.core.blocks import ChunkPlan
@@ -219,6 +221,7 @@ __all__ = [
     "build_cube",
     "calibrate",
     "calibration_scores",
+    "change_table",
     "class_areas",
     "classify",
     "compare",
@@ -291,6 +294,7 @@ __all__ = [
     "summarise",
     "testing",
     "transfer_accuracy",
+    "transitions",
     "unread_dates",
     "verify",
     "write_context",

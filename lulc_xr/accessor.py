@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.transitions import Periods, transitions
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.dates import Dates, Fill
 from lulc_xr.core.legend import Legend
@@ -162,6 +163,17 @@ class LulcAccessor:
     ) -> Accuracy:
         """Agreement of a task's class map with a reference. See :func:`lulc_xr.accuracy`."""
         return accuracy(self._cube[task], reference, mask=mask, weights=weights)
+
+    def transitions(
+        self,
+        zones: Any = None,
+        *,
+        task: str = "land_cover",
+        years: Periods | None = None,
+        zone_ids: Sequence[int] | None = None,
+    ) -> xr.Dataset:
+        """Areas of change between years of these maps. See :func:`lulc_xr.transitions`."""
+        return transitions(self._cube, zones, task=task, years=years, zone_ids=zone_ids)
 
     def plot(self, *, reference: xr.DataArray | None = None, title: str | None = None) -> Any:
         """True colour, reference, class map and entropy in one figure."""
