@@ -69,6 +69,7 @@ from lulc_xr.cube.write import write_variables
 from lulc_xr.jobs.recipe import Recipe
 from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
+from lulc_xr.prediction.consistency import consistent
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.prediction.objects import aggregate
 from lulc_xr.prediction.segments import segment
@@ -230,6 +231,7 @@ __all__ = [
     "composite",
     "conformal_coverage",
     "conformalize",
+    "consistent",
     "context_at",
     "coverage_of_sets",
     "crosswalk",

@@ -23,9 +23,12 @@ from lulc_xr.cube.store import write_cube
 from lulc_xr.cube.write import write_variables
 from lulc_xr.plotting import plot_overview
 from lulc_xr.prediction.classify import classify
+from lulc_xr.prediction.consistency import Method as ConsistencyMethod
+from lulc_xr.prediction.consistency import consistent
 from lulc_xr.prediction.objects import How, aggregate
 from lulc_xr.prediction.segments import segment
 from lulc_xr.prediction.smoothing import smooth
+from lulc_xr.prediction.year_steps import USUAL, Pairs, Persistence
 from lulc_xr.samples.extract import extract_samples
 from lulc_xr.samples.plan import Tolerance, Years
 
@@ -152,6 +155,23 @@ class LulcAccessor:
         return smooth(
             self._cube, window=window, smoothness=smoothness, fraction=fraction, tasks=tasks
         )
+
+    def consistent(
+        self,
+        *,
+        method: ConsistencyMethod = "hmm",
+        persistence: Persistence = USUAL,
+        transition: Any = None,
+        forbidden: Pairs = (),
+        minimum: int = 2,
+        fill: bool = False,
+        tasks: Sequence[str] | None = None,
+    ) -> xr.Dataset:
+        """These yearly maps without improbable changes. See :func:`lulc_xr.consistent`."""
+        return consistent(
+            self._cube, method=method, persistence=persistence, transition=transition,
+            forbidden=forbidden, minimum=minimum, fill=fill, tasks=tasks,
+        )  # fmt: skip
 
     def accuracy(
         self,
