@@ -28,6 +28,8 @@ from lulc_xr.analysis.point_drawing import draw_points
 from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
+from lulc_xr.analysis.transition_tables import change_table
+from lulc_xr.analysis.transitions import transitions
 from lulc_xr.analysis.zonal import zonal_uncertainty
 from lulc_xr.core.applicability import Applicability
 from lulc_xr.core.blocks import ChunkPlan
@@ -76,6 +78,7 @@ from lulc_xr.cube.write import write_variables
 from lulc_xr.jobs.recipe import Recipe
 from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
+from lulc_xr.prediction.consistency import consistent
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.prediction.objects import aggregate
 from lulc_xr.prediction.segments import segment
@@ -232,6 +235,7 @@ __all__ = [
     "calibrate",
     "calibration_scores",
     "cell_climate",
+    "change_table",
     "class_areas",
     "classify",
     "compare",
@@ -240,6 +244,7 @@ __all__ = [
     "composite",
     "conformal_coverage",
     "conformalize",
+    "consistent",
     "context_at",
     "coverage_of_sets",
     "crosswalk",
@@ -313,6 +318,7 @@ __all__ = [
     "testing",
     "to_cog",
     "transfer_accuracy",
+    "transitions",
     "unread_dates",
     "verify",
     "write_context",
