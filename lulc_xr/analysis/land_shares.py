@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -89,6 +89,17 @@ class LandShares:
     def written(self) -> NDArray[np.bool_]:
         """Cells (cell,) that have shares."""
         return np.isin(self.source, (SEA, LEFT), invert=True)
+
+    def only(self, cells: NDArray[np.bool_]) -> LandShares:
+        """The same with other cells left."""
+        source = np.where(self.written & ~cells, np.int8(LEFT), self.source)
+        return replace(
+            self,
+            natural=np.where(cells, self.natural, 0),
+            crops=np.where(cells, self.crops, 0),
+            units=np.where(cells, self.units, 0),
+            source=source,
+        )
 
     def counts(self) -> dict[str, int]:
         """Number of cells by what became of them."""

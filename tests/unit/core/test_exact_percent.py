@@ -1,3 +1,5 @@
+"""Laws of percentages whose sums are exact."""
+
 import math
 from fractions import Fraction
 
@@ -17,7 +19,8 @@ SHARES = st.one_of(
     st.floats(0, 1e300),
     st.sampled_from([5e-324, 1e-300, 1 / 3, 1e308]),
 )
-TABLES = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=SHARES)  # fmt: skip
+SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=20)
+TABLES = hnp.arrays(np.float64, SHAPES, elements=SHARES)
 
 
 def unit(kind):
