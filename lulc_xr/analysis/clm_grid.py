@@ -11,19 +11,8 @@ from numpy.typing import NDArray
 from lulc_xr.analysis.clm_template import SurfaceTemplate
 from lulc_xr.analysis.plant_schema import grid_coordinates, grid_dims
 from lulc_xr.core.errors import CubeError
+from lulc_xr.core.grids import list_grids, named_grid
 from lulc_xr.core.target_grid import EARTH_RADIUS, describe
-
-_KNOWN: dict[tuple[int, ...], str] = {
-    (412, 424): "EUR-11 (424 x 412)",
-    (432, 444): "EUR-11 of eCLM and ParFlow (444 x 432)",
-    (424, 436): "EUR-11 of TSMP's CLM and ParFlow (436 x 424)",
-    (438, 450): "EUR-11 with its relaxation zone (450 x 438)",
-    (1552, 1600): "EUR-0275 (1600 x 1552)",
-    (1546, 1594): "EUR-0275 of eCLM (1594 x 1546)",
-    (1544, 1592): "EUR-0275 of TSMP's CLM and ParFlow (1592 x 1544)",
-    (206, 212): "EUR-22 (212 x 206)",
-    (103, 106): "EUR-44 (106 x 103)",
-}
 
 
 def check_grid(template: SurfaceTemplate, plant_types: xr.Dataset, *, tolerance: float) -> None:
@@ -48,20 +37,20 @@ def check_grid(template: SurfaceTemplate, plant_types: xr.Dataset, *, tolerance:
     if shape != template.shape:
         raise CubeError(
             f"the template has {describe(template.dims, template.shape)} cells, the plant types "
-            f"have {describe(dims, shape)}.{_hint(template)} Make the plant types on the grid of "
-            "the template: a name, or a file with its cells' vertices."
+            f"have {describe(dims, shape)}.{_hint(template, tolerance)} Make the plant "
+            "types on the grid of the template: a name, or a file with its cells' vertices."
         )
     mine = cell_centres(plant_types)
     apart = _distance(template, *mine)
     worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
     if apart[worst] <= tolerance:
         return
+    ways = _turned(template, mine, shape, tolerance) + _hint(template, tolerance)
     raise CubeError(
         f"the template's cells are up to {apart[worst] / 1000:.3g} km from those of the plant "
         f"types (tolerance {tolerance / 1000:g} km; at cell {template.place(worst)}): another "
-        f"grid of the same size.{_turned(template, mine, shape, tolerance)}{_hint(template)} Make "
-        "the plant types on the grid of the template, or raise grid_tolerance if the difference "
-        "is meant."
+        f"grid of the same size.{ways} Make the plant types on the grid of the template, or raise "
+        "grid_tolerance if the difference is meant."
     )
 
 
@@ -73,13 +62,18 @@ def cell_centres(plant_types: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[
     CubeError
         If the plant types have none.
     """
-    coordinates, dims = grid_coordinates(plant_types), grid_dims(plant_types)
+    return _centres(grid_coordinates(plant_types), grid_dims(plant_types))
+
+
+def _centres(
+    coordinates: xr.Dataset, dims: tuple[str, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     found = []
     for name, short in (("longitude", "lon"), ("latitude", "lat")):
         for key, variable in coordinates.coords.items():
             named = variable.attrs.get("standard_name") == name or key in (short, name)
             if named and set(variable.dims) <= set(dims):
-                sizes = {d: plant_types.sizes[d] for d in dims if d not in variable.dims}
+                sizes = {d: coordinates.sizes[d] for d in dims if d not in variable.dims}
                 whole = variable.variable.set_dims({**sizes, **variable.sizes}).transpose(*dims)
                 found.append(np.asarray(whole.values, np.float64).ravel())
                 break
@@ -117,6 +111,13 @@ def _turned(
     return ""
 
 
-def _hint(template: SurfaceTemplate) -> str:
-    known = _KNOWN.get(template.shape)
-    return f" The template has the size of {known}." if known else ""
+def _hint(template: SurfaceTemplate, tolerance: float) -> str:
+    """Which named grid the template lies on, or which have its size."""
+    grids = {(grid := named_grid(name)).name: grid for name in list_grids()}
+    alike = {name: grid for name, grid in grids.items() if grid.shape == template.shape}
+    for name, grid in alike.items():
+        if _distance(template, *_centres(grid.coordinates(), grid.dims)).max() <= tolerance:
+            return f" The template lies on the grid {name!r}."
+    if not alike:
+        return ""
+    return f" Grids of the template's size, but elsewhere: {', '.join(map(repr, alike))}."

@@ -119,6 +119,7 @@ sum_tolerance, grid_tolerance, overwrite
         rules = LandRules(
             land_mask=land_mask if land_mask is not None else template_mask(base, plant_types),
             unmapped=unmapped,
+            left="template",
             min_mapped=min_mapped,
             ignored=ignored,
             ocean=ocean,

@@ -129,6 +129,7 @@ def export_clm_surface(
         rules = LandRules(
             land_mask=land_mask if land_mask is not None else template_mask(base, plant_types),
             unmapped=unmapped,
+            left="template",
             min_mapped=min_mapped,
             ignored=ignored,
             ocean=ocean,

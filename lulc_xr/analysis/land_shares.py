@@ -30,20 +30,26 @@ _LAKE, _WETLAND = (LANDUNITS.index(name) for name in ("lake", "wetland"))
 
 @dataclass(frozen=True, kw_only=True)
 class LandRules:
-    """How shares of a cell's area become shares of its land; see :func:`lulc_xr.export_tsmp`."""
+    """How shares of a cell's area become shares of its land; see :func:`lulc_xr.export_tsmp`.
+
+    left : the word for `unmapped` with which cells without a map are left as they are.
+    """
 
     land_mask: xr.DataArray | None = None
     unmapped: str | xr.Dataset = "error"
+    left: str = "missing"
     min_mapped: float = 1.0
     ignored: Literal["unmapped", "scale"] = "unmapped"
     ocean: Literal["leave_out", "lake"] = "leave_out"
     wetland: Literal["wetland", "grass", "lake"] | int = "wetland"
 
     def __post_init__(self) -> None:
-        _check_choice("ignored", self.ignored, ("unmapped", "scale"))
-        _check_choice("ocean", self.ocean, ("leave_out", "lake"))
+        if isinstance(self.unmapped, str):
+            check_choice("unmapped", self.unmapped, ("error", self.left))
+        check_choice("ignored", self.ignored, ("unmapped", "scale"))
+        check_choice("ocean", self.ocean, ("leave_out", "lake"))
         if isinstance(self.wetland, str):
-            _check_choice("wetland", self.wetland, ("wetland", "grass", "lake"))
+            check_choice("wetland", self.wetland, ("wetland", "grass", "lake"))
         elif not 0 <= self.wetland < len(NATURAL_PFTS):
             raise CubeError(
                 f"wetland={self.wetland} is no natural plant type. Choose 0 to "
@@ -65,7 +71,8 @@ class LandRules:
         )
 
 
-def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
+    """Raise unless a setting has one of the known values."""
     if value not in known:
         raise CubeError(f"{name}={value!r} is unknown. Choose one of {', '.join(known)}.")
 
@@ -221,9 +228,9 @@ def _refusal(lacking: NDArray[np.bool_], share: NDArray[np.float64], rules: Land
         f"their land ({int((part == 0).sum())} not at all; the median of the others is "
         f"{np.median(part[part > 0]) if (part > 0).any() else 0:.3f}; the first are cells "
         f"{np.flatnonzero(lacking)[:5].tolist()}). Give plant types for unmapped=, which fill what "
-        "is missing; or choose what is done with such cells (unmapped='missing', or 'template' "
-        "for a surface file); or a lower min_mapped, so that the mapped part stands for the rest; "
-        "or a land_mask."
+        "is missing; or choose unmapped={rules.left!r} to leave "
+        "such cells; or a lower min_mapped, so that the mapped part stands for the rest; or give a "
+        "land_mask."
     )
 
 

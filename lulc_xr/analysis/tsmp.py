@@ -11,7 +11,13 @@ import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
 from lulc_xr.analysis.export_report import ExportReport, provenance
-from lulc_xr.analysis.land_shares import CELL_SOURCES, LandRules, LandShares, land_shares
+from lulc_xr.analysis.land_shares import (
+    CELL_SOURCES,
+    LandRules,
+    LandShares,
+    check_choice,
+    land_shares,
+)
 from lulc_xr.analysis.plant_schema import choose_year, grid_coordinates, grid_dims
 from lulc_xr.analysis.whole_file import whole_file
 from lulc_xr.core.clm import LANDUNITS, NATURAL_PFTS
@@ -96,6 +102,9 @@ def export_tsmp(
     HPSCTerrSys/eCLM_static-file-generator, mksurfdata/replace_surfdata.py.
     """
     require("netCDF4", extra="landmodels")
+    check_choice("sea", sea, ("zero", "missing"))
+    if isinstance(wetland, str):
+        check_choice("wetland", wetland, ("grass", "lake"))
     rules = LandRules(
         land_mask=land_mask,
         unmapped=unmapped,

@@ -9,11 +9,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.core.errors import CubeError, SourceError, name_unknown
+from lulc_xr.core.grids import named_grid
 from lulc_xr.core.require import require
+from lulc_xr.core.target_grid import describe
 
-_FIRST = {"rlat": -23.375, "rlon": -28.375}
-_SPACING = 0.11
-_EUR_11 = {"rlat": 412, "rlon": 424}
+_GRID = "EUR-11-TSMP"
 _MARGIN = 6
 
 
@@ -40,7 +40,7 @@ def tsmp_land_mask(
     Returns
     -------
     xr.DataArray of bool
-        (rlat, rlon) with their coordinates in degrees, 412 x 424 for a margin of 6.
+        (rlat, rlon) with their coordinates, lon and lat of cells; 412 x 424 for a margin of 6.
 
     Raises
     ------
@@ -68,32 +68,28 @@ def tsmp_land_mask(
 def _on_grid(values: NDArray[np.integer], variable: str, margin: int) -> xr.DataArray:
     if not 0 <= margin <= _MARGIN:
         raise CubeError(f"margin={margin} lies outside 0 to {_MARGIN}, the cells around EUR-11.")
-    whole = tuple(size + 2 * _MARGIN for size in _EUR_11.values())
-    if values.size != int(np.prod(whole)):
+    grid = named_grid(_GRID)
+    if values.size != grid.size:
         raise CubeError(
-            f"{variable!r} has {values.size} cells {values.shape}; expected {whole[0]} x {whole[1]}"
-            ", EUR-11 widened by 6 a side. Make the mask of another run's grid by hand: bool, True "
-            "on land."
+            f"{variable!r} has {values.size} cells {values.shape}; expected "
+            f"{describe(grid.dims, grid.shape)}, EUR-11 widened by {_MARGIN} a side. For a run on "
+            "another grid make the mask by hand: bool, True on land."
         )
     if not np.isin(values, (0, 1)).all():
         raise CubeError(
             f"{variable!r} holds values besides 0 (land) and 1 (sea): {np.unique(values)[:5]}."
         )
-    land = (values == 0).reshape(whole)
-    inner = tuple(slice(margin, size - margin) for size in whole)
-    coords = {
-        dim: (
-            dim,
-            # From whole steps, so that no error adds up and values are those of the tables.
-            np.round(_FIRST[dim] + _SPACING * (np.arange(size) - _MARGIN)[part], 10),
-            {"standard_name": name, "units": "degrees", "axis": axis},
-        )
-        for dim, size, part, name, axis in (
-            ("rlat", whole[0], inner[0], "grid_latitude", "Y"),
-            ("rlon", whole[1], inner[1], "grid_longitude", "X"),
-        )
+    land = xr.DataArray((values == 0).reshape(grid.shape), dims=grid.dims, name="land_mask")
+    coordinates = grid.coordinates()
+    land.attrs = {
+        "long_name": "land of the TSMP run",
+        "source_variable": variable,
+        **coordinates.attrs,
     }
-    attrs = {"long_name": "land of the TSMP run", "source_variable": variable}
-    return xr.DataArray(
-        land[inner], dims=("rlat", "rlon"), coords=coords, name="land_mask", attrs=attrs
-    )
+    inner = {dim: slice(margin, size - margin) for dim, size in land.sizes.items()}
+    # Bounds have a dimension that the mask hasn't.
+    kept = [name for name, c in coordinates.coords.items() if set(c.dims) <= set(grid.dims)]
+    land = land.assign_coords({name: coordinates[name] for name in kept})
+    for name in kept:
+        land[name].attrs.pop("bounds", None)
+    return land.isel(inner)
