@@ -136,11 +136,13 @@ _ON_DEMAND = {
     "load_stac": "lulc_xr.cube.stac",
     "make_network": "lulc_xr.models.registry",
     "open_class_map": "lulc_xr.cube.class_raster",
+    "open_fractions": "lulc_xr.analysis.fraction_files",
     "plan_recipe": "lulc_xr.jobs.planning",
     "pretrain": "lulc_xr.training.pretrain",
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
+    "write_fractions": "lulc_xr.analysis.fraction_files",
 }
 
 __all__ = [
@@ -267,6 +269,7 @@ __all__ = [
     "mean_and_interval",
     "open_class_map",
     "open_cube",
+    "open_fractions",
     "open_samples",
     "place_context",
     "plan_recipe",
@@ -295,6 +298,7 @@ __all__ = [
     "verify",
     "write_context",
     "write_cube",
+    "write_fractions",
     "write_samples",
     "write_variables",
     "zonal_uncertainty",
