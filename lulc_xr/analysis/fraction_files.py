@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
+import gc
 import json
 import os
+import shutil
+import traceback
 import uuid
 from collections.abc import Hashable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -32,6 +35,7 @@ VERSIONS = "lulc_xr_versions"
 _MISSING = 1e20
 _LIBRARIES = ("lulc_xr", "xarray", "numpy", "dask", "zarr", "netCDF4")
 _SIDE = 512
+_FULL = 2**16
 _DEFLATE = {"zlib": True, "complevel": 4, "shuffle": True}
 
 
@@ -194,13 +198,20 @@ def _write(laid: xr.Dataset, target: Path, dtype: Precision) -> None:
         # netCDF4 raises RuntimeError where HDF5 couldn't write.
         if isinstance(error, RuntimeError) and "HDF" not in str(error):
             raise
-        reason = getattr(error, "strerror", None) or error
+        # What the error holds open tries to write again when it goes: that has to be over before
+        # the space is given back.
+        traceback.clear_frames(error.__traceback__)
+        gc.collect()
+        full = shutil.disk_usage(target.parent).free < _FULL
+        reason = "disk full" if full else getattr(error, "strerror", None) or error
         raise StoreError(
             f"could not write {str(target)!r}: {reason}. Nothing was left behind; what was there "
             "before is unchanged. Check space and permissions, then write it again."
         ) from error
     finally:
         if partial.is_file():
+            # HDF5 keeps a file open that it could not close, and with it the space.
+            os.truncate(partial, 0)
             partial.unlink()
         elif partial.exists():
             remove_beside(partial)
