@@ -120,7 +120,7 @@ def open_fractions(path: FilePath) -> xr.Dataset:
     place = Path(path)
     if not place.exists():
         raise StoreError(f"no file {str(place)!r}; lulc_xr.write_fractions makes it.")
-    options: dict[str, Any] = {"chunks": {}, "decode_times": False, "decode_coords": False}
+    options: dict[str, Any] = {"decode_times": False, "decode_coords": False}
     try:
         if place.is_dir():
             laid = xr.open_dataset(place, engine="zarr", consolidated=False, **options)
@@ -138,6 +138,10 @@ def open_fractions(path: FilePath) -> xr.Dataset:
             f"{str(place)!r} holds {sorted(map(str, laid.data_vars))}, without {CELL_AREA!r}: "
             "these are no fractions. Give a file that lulc_xr.write_fractions wrote."
         )
+    for name, var in laid.variables.items():
+        # The rest is small: labels, and what belongs to one axis.
+        if var.ndim > 1 and set(_grid(laid)) <= set(var.dims):
+            laid[name] = laid[name].chunk(var.encoding.get("preferred_chunks", {}))
     found = from_layout(laid)
     for name, var in found.data_vars.items():
         if var.dtype == np.float32:
