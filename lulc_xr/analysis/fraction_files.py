@@ -138,16 +138,21 @@ def open_fractions(path: FilePath) -> xr.Dataset:
             f"{str(place)!r} holds {sorted(map(str, laid.data_vars))}, without {CELL_AREA!r}: "
             "these are no fractions. Give a file that lulc_xr.write_fractions wrote."
         )
-    for name, var in laid.variables.items():
-        # The rest is small: labels, and what belongs to one axis.
-        if var.ndim > 1 and set(_grid(laid)) <= set(var.dims):
-            laid[name] = laid[name].chunk(var.encoding.get("preferred_chunks", {}))
-    found = from_layout(laid)
+    found = from_layout(laid.assign(_chunked(laid)))
     for name, var in found.data_vars.items():
         if var.dtype == np.float32:
             found[name] = var.astype(np.float64)
     found.set_close(laid.close)
     return found
+
+
+def _chunked(laid: xr.Dataset) -> dict[Hashable, xr.Variable]:
+    """What lies over the grid, in the chunks of the file; the rest is small."""
+    return {
+        name: var.chunk(var.encoding.get("preferred_chunks", {}))
+        for name, var in laid.variables.items()
+        if var.ndim > 1 and set(_grid(laid)) <= set(var.dims)
+    }
 
 
 def _checked(path: FilePath, dtype: str) -> Path:
