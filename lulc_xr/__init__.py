@@ -13,6 +13,7 @@ from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.area import estimate_area
 from lulc_xr.analysis.block_scores import bootstrap_accuracy
 from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
+from lulc_xr.analysis.cell_climate import cell_climate
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
@@ -21,6 +22,7 @@ from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.paired import MapComparison, compare_maps
+from lulc_xr.analysis.plant_types import plant_functional_types
 from lulc_xr.analysis.point_drawing import draw_points
 from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
@@ -53,6 +55,9 @@ from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.place import place_context
+from lulc_xr.core.plant_crosswalks import list_plant_crosswalks, plant_crosswalk
+from lulc_xr.core.plant_groups import plant_group_legend
+from lulc_xr.core.plant_rules import PlantClimateRules
 from lulc_xr.core.regions import RegionKey
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
@@ -187,6 +192,7 @@ __all__ = [
     "ModelSpec",
     "ModulePredictor",
     "MonteCarloDropout",
+    "PlantClimateRules",
     "Predictor",
     "Prefetched",
     "PretrainConfig",
@@ -225,6 +231,7 @@ __all__ = [
     "build_cube",
     "calibrate",
     "calibration_scores",
+    "cell_climate",
     "class_areas",
     "classify",
     "compare",
@@ -262,6 +269,7 @@ __all__ = [
     "list_grids",
     "list_legends",
     "list_networks",
+    "list_plant_crosswalks",
     "load_classifier",
     "load_ensemble",
     "load_experiment",
@@ -282,6 +290,9 @@ __all__ = [
     "plan_recipe",
     "plan_sample",
     "plan_samples",
+    "plant_crosswalk",
+    "plant_functional_types",
+    "plant_group_legend",
     "plotting",
     "pool_folds",
     "pretrain",
