@@ -20,6 +20,7 @@ from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.point_drawing import draw_points
+from lulc_xr.analysis.point_fractions import fractions_from_points
 from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
@@ -137,6 +138,7 @@ _ON_DEMAND = {
     "make_network": "lulc_xr.models.registry",
     "open_class_map": "lulc_xr.cube.class_raster",
     "plan_recipe": "lulc_xr.jobs.planning",
+    "plot_fractions": "lulc_xr.plotting_fractions",
     "pretrain": "lulc_xr.training.pretrain",
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
@@ -244,6 +246,7 @@ __all__ = [
     "fit_context_scaling",
     "fit_ensemble",
     "fit_snapshots",
+    "fractions_from_points",
     "fragmentation",
     "group_biogeographical",
     "join_lucas",
@@ -272,6 +275,7 @@ __all__ = [
     "plan_recipe",
     "plan_sample",
     "plan_samples",
+    "plot_fractions",
     "plotting",
     "pool_folds",
     "pretrain",
