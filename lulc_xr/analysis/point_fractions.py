@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.grid_files import Grid, as_grid
+from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.intervals import Interval
 from lulc_xr.analysis.judged_columns import reference_of
 from lulc_xr.analysis.point_places import lonlat_of
@@ -34,7 +35,7 @@ _WEIGHTED = ", with weights that count by Kish's effective size and stand for no
 
 def fractions_from_points(
     points: Points,
-    grid: Grid,
+    grid: str | PathLike[str] | TargetGrid | Any,
     *,
     label: str = DEFAULT_TASK,
     legend: Legend | None = None,
@@ -267,7 +268,7 @@ def _year_positions(points: Points, years: Sequence[int] | None, number: int) ->
     for year in years:
         if year not in known:
             raise SampleError(name_unknown("year", year, map(str, known)))
-    return np.asarray(pd.Index(years).get_indexer(of_point), np.int64)
+    return np.asarray(pd.Index(years).get_indexer(pd.Index(of_point)), np.int64)
 
 
 def _check_once(points: Points, seen: Seen, years: Sequence[int] | None) -> None:

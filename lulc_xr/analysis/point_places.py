@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -45,16 +47,16 @@ def lonlat_of(points: Points, crs: str | None) -> tuple[NDArray[np.float64], NDA
         return _project(*positions_of(points, crs), crs)
     for east, north, system in _PAIRS:
         if east in table and north in table:
-            places = (
-                pd.to_numeric(pd.Series(np.asarray(table[name]))).to_numpy(np.float64)
-                for name in (east, north)
-            )
-            return _project(*places, system)
+            return _project(_numbers(table[east]), _numbers(table[north]), system)
     raise SampleError(
         f"these points say no place: their columns are {', '.join(table) or 'none'}. Give a "
         "GeoDataFrame; or columns longitude and latitude, lon and lat, or e3035 and n3035; or "
         "x and y with crs=, such as crs='EPSG:3035'."
     )
+
+
+def _numbers(column: Any) -> NDArray[np.float64]:
+    return pd.to_numeric(pd.Series(np.asarray(column))).to_numpy(np.float64)
 
 
 def _project(

@@ -51,9 +51,9 @@ class Sums:
         row = row.reshape(-1)
         both = np.bincount(row * classes + seen.index, seen.weight, place.size * classes)
         return cls(
-            place=place, shape=(years, cells), weight=both.reshape(-1, classes),
+            place=place, shape=(years, cells), weight=both.reshape(-1, classes).astype(np.float64),
             number=np.bincount(row, minlength=place.size),
-            squares=np.bincount(row, seen.weight**2, place.size),
+            squares=np.bincount(row, seen.weight**2, place.size).astype(np.float64),
         )  # fmt: skip
 
 
