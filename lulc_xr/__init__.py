@@ -16,6 +16,7 @@ from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_s
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
+from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.paired import MapComparison, compare_maps
@@ -47,6 +48,7 @@ from lulc_xr.core.errors import (
     SourceError,
     StoreError,
 )
+from lulc_xr.core.grids import list_grids, lonlat_grid
 from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
@@ -211,6 +213,7 @@ __all__ = [
     "accuracy",
     "aggregate",
     "applicability_of",
+    "as_grid",
     "as_predictor",
     "assess",
     "assign_raster_regions",
@@ -255,6 +258,7 @@ __all__ = [
     "linear_probe",
     "list_crosswalks",
     "list_filters",
+    "list_grids",
     "list_legends",
     "list_networks",
     "load_classifier",
@@ -264,6 +268,7 @@ __all__ = [
     "load_pretrained",
     "load_recipe",
     "load_stac",
+    "lonlat_grid",
     "lucas_labels",
     "make_folds",
     "make_network",
