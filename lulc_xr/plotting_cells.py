@@ -210,11 +210,12 @@ def _draw_globe(
         ax.contour(
             x, y, values, levels=levels, colors=_LINES, linewidths=0.5, linestyles="solid"
         )  # fmt: skip
-        named = [level for level in levels if line.min() <= level <= line.max()]
         order = np.argsort(line)
-        axis.set_ticks(
-            np.interp(named, line[order], place[order]), [_degrees(v, unit) for v in named]
-        )
+        where = np.interp(levels, line[order], place[order], left=np.nan, right=np.nan)
+        low, high = axis.get_view_interval()
+        # Ticks outside would widen the view.
+        seen = (where >= low) & (where <= high)
+        axis.set_ticks(where[seen], [_degrees(level, unit) for level in levels[seen]])
     ax.set_xlabel("")
     ax.set_ylabel("")
 
