@@ -16,6 +16,7 @@ from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_s
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
+from lulc_xr.analysis.fractions import fractions
 from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
@@ -250,6 +251,7 @@ __all__ = [
     "fit_ensemble",
     "fit_snapshots",
     "fractions_from_points",
+    "fractions",
     "fragmentation",
     "group_biogeographical",
     "join_lucas",

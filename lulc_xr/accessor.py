@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.fractions import fractions
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.dates import Dates, Fill
 from lulc_xr.core.legend import Legend
@@ -150,6 +151,21 @@ class LulcAccessor:
         """These maps with smoothed probabilities, lazily. See :func:`lulc_xr.smooth`."""
         return smooth(
             self._cube, window=window, smoothness=smoothness, fraction=fraction, tasks=tasks
+        )
+
+    def fractions(
+        self,
+        grid: Any,
+        *,
+        of: str | Sequence[str] = "land_cover",
+        task: str | None = None,
+        years: Sequence[int] | None = None,
+        entropy: bool = True,
+        members: bool = True,
+    ) -> xr.Dataset:
+        """Shares of classes in the cells of a grid, lazily. See :func:`lulc_xr.fractions`."""
+        return fractions(
+            self._cube, grid, of=of, task=task, years=years, entropy=entropy, members=members
         )
 
     def accuracy(
