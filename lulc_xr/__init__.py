@@ -25,6 +25,7 @@ from lulc_xr.analysis.masks import mask
 from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.plant_types import plant_functional_types
 from lulc_xr.analysis.point_drawing import draw_points
+from lulc_xr.analysis.point_fractions import fractions_from_points
 from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
@@ -154,6 +155,7 @@ _ON_DEMAND = {
     "open_class_map": "lulc_xr.cube.class_raster",
     "open_fractions": "lulc_xr.analysis.fraction_files",
     "plan_recipe": "lulc_xr.jobs.planning",
+    "plot_fractions": "lulc_xr.plotting_fractions",
     "pretrain": "lulc_xr.training.pretrain",
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
@@ -274,6 +276,7 @@ __all__ = [
     "fit_ensemble",
     "fit_snapshots",
     "fractions",
+    "fractions_from_points",
     "fragmentation",
     "group_biogeographical",
     "join_lucas",
@@ -310,6 +313,7 @@ __all__ = [
     "plant_crosswalk",
     "plant_functional_types",
     "plant_group_legend",
+    "plot_fractions",
     "plotting",
     "pool_folds",
     "pretrain",
