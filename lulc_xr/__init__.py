@@ -16,7 +16,7 @@ from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_s
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
-from lulc_xr.analysis.grid_files import as_grid
+from lulc_xr.analysis.grid_files import as_grid, read_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.paired import MapComparison, compare_maps
@@ -39,6 +39,7 @@ from lulc_xr.core.errors import (
     ContextRangeWarning,
     CubeError,
     ExperimentError,
+    GridWarning,
     IncompleteMapWarning,
     LegendError,
     LulcError,
@@ -171,6 +172,7 @@ __all__ = [
     "ExperimentError",
     "ExperimentReport",
     "FixMatch",
+    "GridWarning",
     "IncompleteMapWarning",
     "Legend",
     "LegendClass",
@@ -286,6 +288,7 @@ __all__ = [
     "read_chelsa",
     "read_elc10",
     "read_eobs",
+    "read_grid",
     "read_lucas",
     "read_nested",
     "read_worldclim",
