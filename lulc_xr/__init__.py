@@ -19,6 +19,7 @@ from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.grid_files import as_grid, read_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.nesting import aggregate_fractions
 from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.point_drawing import draw_points
 from lulc_xr.analysis.sampling_design import plan_sample
@@ -212,6 +213,7 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "aggregate",
+    "aggregate_fractions",
     "applicability_of",
     "as_grid",
     "as_predictor",

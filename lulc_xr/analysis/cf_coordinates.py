@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,30 +30,52 @@ _RADIANS = {"radian", "radians", "rad"}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Coordinate:
-    """One coordinate of the centres of cells, in degrees, and of their bounds or vertices.
+    """One coordinate of the centres of cells in degrees, with bounds; read when asked for.
 
     Parameters
     ----------
+    ds : xr.Dataset
+        What it is in.
     name : str
-        Its name in the file.
-    dims : tuple of str
-        Its dimensions.
-    values : ndarray of float64
-        In degrees.
-    bounds : ndarray of float64, optional
-        In degrees, one dimension more, as far as the file has them.
-    rounding : float
-        What values may be off by, from the type they are stored in.
-    variable : xr.Variable
-        As it is in the file.
+        Its name.
     """
 
+    ds: xr.Dataset
     name: str
-    dims: tuple[str, ...]
-    values: NDArray[np.float64]
-    bounds: NDArray[np.float64] | None
-    rounding: float
-    variable: xr.Variable
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Its dimensions."""
+        return tuple(str(dim) for dim in self.ds.variables[self.name].dims)
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """Centres in degrees."""
+        variable = self.ds.variables[self.name]
+        return np.asarray(variable.values, np.float64) * _degrees(self.name, variable)
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether there are bounds or vertices."""
+        return bounds_of(self.ds, self.name) is not None
+
+    @cached_property
+    def bounds(self) -> NDArray[np.float64] | None:
+        """Bounds or vertices in degrees, one dimension more; None without."""
+        name = bounds_of(self.ds, self.name)
+        if name is None:
+            return None
+        variable = self.ds.variables[name]
+        # Bounds have the units of what they bound, if they have none of their own.
+        units = variable if variable.attrs.get("units") else self.ds.variables[self.name]
+        return np.asarray(variable.values, np.float64) * _degrees(name, units)
+
+    @property
+    def rounding(self) -> float:
+        """What values may be off by, in degrees, from the type they are stored in."""
+        kind = self.ds.variables[self.name].dtype
+        eps = np.finfo(kind if kind.kind == "f" else np.float64).eps
+        return float(4 * eps * np.nanmax(np.abs(self.values), initial=1.0))
 
 
 def find_coordinates(
@@ -74,53 +97,18 @@ def find_coordinates(
     list of tuple of Coordinate
         Longitude and latitude of the same dimensions, or both of one of their own.
     """
-    allowed = None if dims is None else set(dims)
-    found: dict[str, list[str]] = {}
-    for what in ("longitude", "latitude"):
-        found[what] = [
-            str(name)
+    allowed = set(ds.dims if dims is None else dims)
+    east, north = (
+        [
+            Coordinate(ds=ds, name=str(name))
             for name in ds.variables
-            if _is(ds, str(name), what, rotated=rotated)
-            and (allowed is None or set(ds[name].dims) <= allowed)
+            if _is(ds, str(name), what, rotated=rotated) and set(ds[name].dims) <= allowed
         ]
-    pairs = []
-    for east in found["longitude"]:
-        for north in found["latitude"]:
-            a, b = ds.variables[east].dims, ds.variables[north].dims
-            own = len(a) == len(b) == 1 and a != b
-            if a == b or own:
-                pairs.append((read_coordinate(ds, east), read_coordinate(ds, north)))
-    return pairs
-
-
-def read_coordinate(ds: xr.Dataset, name: str) -> Coordinate:
-    """A coordinate of a Dataset in degrees, with bounds where it has them.
-
-    Raises
-    ------
-    CubeError
-        If its units are neither degrees nor radians.
-    """
-    variable = ds.variables[name]
-    factor = _degrees(name, variable)
-    bounds = bounds_of(ds, name)
-    values = np.asarray(variable.values, np.float64) * factor
-    kind = variable.dtype if variable.dtype.kind == "f" else np.dtype(np.float64)
-    largest = float(np.nanmax(np.abs(values), initial=1.0))
-    corners = None
-    if bounds is not None:
-        # Bounds have the units of what they bound, if they have none of their own.
-        own = ds.variables[bounds]
-        scale = _degrees(bounds, own) if own.attrs.get("units") else factor
-        corners = np.asarray(own.values, np.float64) * scale
-    return Coordinate(
-        name=name,
-        dims=tuple(str(dim) for dim in variable.dims),
-        values=values,
-        bounds=corners,
-        rounding=float(4 * np.finfo(kind).eps * largest),
-        variable=variable,
+        for what in ("longitude", "latitude")
     )
+    return [
+        (a, b) for a in east for b in north if a.dims == b.dims or len(a.dims) == len(b.dims) == 1
+    ]
 
 
 def bounds_of(ds: xr.Dataset, name: str) -> str | None:

@@ -148,7 +148,7 @@ def _read(ds: xr.Dataset, variable: str | None, *, cells: str, name: str) -> Tar
             "with vertices. Set standard_name 'longitude' and 'latitude' or units 'degrees_east' "
             "and 'degrees_north' on them."
         )
-    with_cells = [pair for pair in free if pair[0].bounds is not None] or free
+    with_cells = [pair for pair in free if pair[0].has_bounds] or free
     return vertex_grid_of(ds, *_only(with_cells, name), name=name)
 
 
