@@ -144,6 +144,7 @@ _ON_DEMAND = {
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
+    "stac_item": "lulc_xr.cube.map_item",
     "to_cog": "lulc_xr.cube.cog",
 }
 
@@ -296,6 +297,7 @@ __all__ = [
     "segment",
     "show_versions",
     "smooth",
+    "stac_item",
     "summarise",
     "testing",
     "to_cog",
