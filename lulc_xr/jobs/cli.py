@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from lulc_xr.jobs import evaluation_commands, learning_commands, point_commands, trust_commands
+from lulc_xr.jobs import (
+    evaluation_commands,
+    learning_commands,
+    point_commands,
+    raster_commands,
+    trust_commands,
+)
 from lulc_xr.jobs.options import (
     BuiltStore,
     Catalogue,
@@ -261,6 +267,7 @@ def classify(
     )  # fmt: skip
 
 
+app.command()(raster_commands.cog)
 app.command()(point_commands.points)
 app.command()(evaluation_commands.evaluate)
 app.command()(evaluation_commands.verify)
