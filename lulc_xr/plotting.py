@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import io
 import math
 from typing import Any, TypeVar
 
@@ -15,10 +13,17 @@ from lulc_xr.core.cube import NODATA, check_bands, is_raw
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.core.require import require
+from lulc_xr.plotting_change import plot_transitions
+from lulc_xr.plotting_figure import Axes, Figure, new_figure
 
-# Figures and axes of matplotlib, an optional library: its types are named, not imported.
-Axes = Any
-Figure = Any
+__all__ = [
+    "NOT_MAPPED",
+    "plot_entropy",
+    "plot_map",
+    "plot_overview",
+    "plot_transitions",
+    "plot_true_color",
+]
 
 Grid = TypeVar("Grid", xr.DataArray, xr.Dataset)
 
@@ -183,7 +188,7 @@ def plot_overview(
     square = len(maps) == 2
     rows, columns = (2, 2) if square else (1, 3)
     tall = _PANEL * float(np.clip(land_cover.sizes["y"] / land_cover.sizes["x"], 0.4, 2.5))
-    figure = _new_figure(width=_PANEL * columns + 0.8, height=tall * rows + 1.9)
+    figure = new_figure(width=_PANEL * columns + 0.8, height=tall * rows + 1.9)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True).ravel()
     plot_true_color(cube, ax=axes[0])
     present = set()
@@ -359,21 +364,5 @@ def _titled(title: str, da: xr.DataArray) -> str:
     return f"{title} {int(da['year'])}" if "year" in da.coords else title
 
 
-def _new_figure(*, width: float, height: float) -> Figure:
-    """A figure that pyplot does not know of, so that none is left open."""
-    figure = require("matplotlib.figure", extra="viz").Figure(
-        figsize=(width, height), layout="compressed"
-    )
-    # Without pyplot a notebook knows no way to show a figure but this method.
-    figure._repr_png_ = functools.partial(_png, figure)
-    return figure
-
-
 def _new_axes() -> Axes:
-    return _new_figure(width=7, height=5.5).subplots()
-
-
-def _png(figure: Figure) -> bytes:
-    memory = io.BytesIO()
-    figure.savefig(memory, format="png")
-    return memory.getvalue()
+    return new_figure(width=7, height=5.5).subplots()
