@@ -145,7 +145,7 @@ def _draw_matrix(
         for x, y in ((-0.7, place), (place, -0.7)):
             ax.plot(x, y, "s", color=legend.colors[n], markersize=8, clip_on=False)
     longest = max(len(legend.names[n]) for n in there)
-    rise = np.sin(np.deg2rad(_LEAN)) * 0.6 * _TEXT * longest
+    rise = np.sin(np.deg2rad(_LEAN)) * 0.5 * _TEXT * longest
     ax.set_title(title, color=_INK, pad=30 + rise)
     return ax
 
