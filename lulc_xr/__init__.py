@@ -13,14 +13,19 @@ from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.area import estimate_area
 from lulc_xr.analysis.block_scores import bootstrap_accuracy
 from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
+from lulc_xr.analysis.cell_climate import cell_climate
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
+from lulc_xr.analysis.fractions import fractions
 from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.masks import mask
 from lulc_xr.analysis.paired import MapComparison, compare_maps
+from lulc_xr.analysis.plant_types import plant_functional_types
 from lulc_xr.analysis.point_drawing import draw_points
+from lulc_xr.analysis.point_fractions import fractions_from_points
 from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
@@ -54,6 +59,9 @@ from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.place import place_context
+from lulc_xr.core.plant_crosswalks import list_plant_crosswalks, plant_crosswalk
+from lulc_xr.core.plant_groups import plant_group_legend
+from lulc_xr.core.plant_rules import PlantClimateRules
 from lulc_xr.core.regions import RegionKey
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
@@ -102,6 +110,7 @@ _ON_DEMAND = {
     "Ensemble": "lulc_xr.models.ensemble",
     "Experiment": "lulc_xr.jobs.experiment",
     "ExperimentReport": "lulc_xr.jobs.experimenting",
+    "ExportReport": "lulc_xr.analysis.export_report",
     "FixMatch": "lulc_xr.training.methods",
     "LossConfig": "lulc_xr.training.loss_config",
     "MeanTeacher": "lulc_xr.training.methods",
@@ -127,6 +136,9 @@ _ON_DEMAND = {
     "conformalize": "lulc_xr.models.conformalize",
     "coverage_of_sets": "lulc_xr.models.conformal_coverage",
     "encode_samples": "lulc_xr.training.probe",
+    "export_clm_landuse": "lulc_xr.analysis.clm_landuse",
+    "export_clm_surface": "lulc_xr.analysis.clm_surface",
+    "export_tsmp": "lulc_xr.analysis.tsmp",
     "fit": "lulc_xr.training.fit",
     "fit_applicability": "lulc_xr.models.applicability",
     "fit_ensemble": "lulc_xr.training.members",
@@ -141,11 +153,17 @@ _ON_DEMAND = {
     "load_stac": "lulc_xr.cube.stac",
     "make_network": "lulc_xr.models.registry",
     "open_class_map": "lulc_xr.cube.class_raster",
+    "open_fractions": "lulc_xr.analysis.fraction_files",
     "plan_recipe": "lulc_xr.jobs.planning",
+    "plot_fractions": "lulc_xr.plotting_fractions",
+    "plot_transitions": "lulc_xr.plotting_change",
     "pretrain": "lulc_xr.training.pretrain",
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
+    "to_cog": "lulc_xr.cube.cog",
+    "write_fractions": "lulc_xr.analysis.fraction_files",
+    "tsmp_land_mask": "lulc_xr.analysis.tsmp_mask",
 }
 
 __all__ = [
@@ -173,6 +191,7 @@ __all__ = [
     "Experiment",
     "ExperimentError",
     "ExperimentReport",
+    "ExportReport",
     "FixMatch",
     "IncompleteMapWarning",
     "Legend",
@@ -187,6 +206,7 @@ __all__ = [
     "ModelSpec",
     "ModulePredictor",
     "MonteCarloDropout",
+    "PlantClimateRules",
     "Predictor",
     "Prefetched",
     "PretrainConfig",
@@ -225,6 +245,7 @@ __all__ = [
     "build_cube",
     "calibrate",
     "calibration_scores",
+    "cell_climate",
     "change_table",
     "class_areas",
     "classify",
@@ -243,6 +264,9 @@ __all__ = [
     "draw_weak_samples",
     "encode_samples",
     "estimate_area",
+    "export_clm_landuse",
+    "export_clm_surface",
+    "export_tsmp",
     "extend_cube",
     "extract_samples",
     "features_of",
@@ -252,6 +276,8 @@ __all__ = [
     "fit_context_scaling",
     "fit_ensemble",
     "fit_snapshots",
+    "fractions",
+    "fractions_from_points",
     "fragmentation",
     "group_biogeographical",
     "join_lucas",
@@ -263,6 +289,7 @@ __all__ = [
     "list_grids",
     "list_legends",
     "list_networks",
+    "list_plant_crosswalks",
     "load_classifier",
     "load_ensemble",
     "load_experiment",
@@ -274,14 +301,21 @@ __all__ = [
     "lucas_labels",
     "make_folds",
     "make_network",
+    "mask",
     "mean_and_interval",
     "open_class_map",
     "open_cube",
+    "open_fractions",
     "open_samples",
     "place_context",
     "plan_recipe",
     "plan_sample",
     "plan_samples",
+    "plant_crosswalk",
+    "plant_functional_types",
+    "plant_group_legend",
+    "plot_fractions",
+    "plot_transitions",
     "plotting",
     "pool_folds",
     "pretrain",
@@ -300,12 +334,15 @@ __all__ = [
     "smooth",
     "summarise",
     "testing",
+    "to_cog",
     "transfer_accuracy",
     "transitions",
+    "tsmp_land_mask",
     "unread_dates",
     "verify",
     "write_context",
     "write_cube",
+    "write_fractions",
     "write_samples",
     "write_variables",
     "zonal_uncertainty",

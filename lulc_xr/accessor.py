@@ -11,8 +11,11 @@ from typing import Any
 import xarray as xr
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.fractions import fractions
+from lulc_xr.analysis.masks import mask
 from lulc_xr.analysis.transitions import Periods, transitions
 from lulc_xr.core.blocks import ChunkPlan
+from lulc_xr.core.class_choice import ClassChoice
 from lulc_xr.core.dates import Dates, Fill
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import Predictor
@@ -156,6 +159,21 @@ class LulcAccessor:
             self._cube, window=window, smoothness=smoothness, fraction=fraction, tasks=tasks
         )
 
+    def fractions(
+        self,
+        grid: Any,
+        *,
+        of: str | Sequence[str] = "land_cover",
+        task: str | None = None,
+        years: Sequence[int] | None = None,
+        entropy: bool = True,
+        members: bool = True,
+    ) -> xr.Dataset:
+        """Shares of classes in the cells of a grid, lazily. See :func:`lulc_xr.fractions`."""
+        return fractions(
+            self._cube, grid, of=of, task=task, years=years, entropy=entropy, members=members
+        )
+
     def consistent(
         self,
         *,
@@ -183,6 +201,39 @@ class LulcAccessor:
     ) -> Accuracy:
         """Agreement of a task's class map with a reference. See :func:`lulc_xr.accuracy`."""
         return accuracy(self._cube[task], reference, mask=mask, weights=weights)
+
+    def mask(
+        self,
+        classes: ClassChoice,
+        *,
+        task: str = "land_cover",
+        min_probability: float | None = None,
+        max_entropy: float | None = None,
+        legend: Legend | None = None,
+        name: str = "mask",
+    ) -> xr.Dataset:
+        """Where these maps show some classes, lazily. See :func:`lulc_xr.mask`."""
+        return mask(
+            self._cube, classes, task=task, min_probability=min_probability,
+            max_entropy=max_entropy, legend=legend, name=name,
+        )  # fmt: skip
+
+    def to_cog(
+        self,
+        path: str | PathLike[str],
+        *,
+        variables: str | Sequence[str] = "land_cover",
+        year: int | Sequence[int] | None = None,
+        colors: bool = True,
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """These maps as Cloud Optimised GeoTIFFs. See :func:`lulc_xr.to_cog`."""
+        # By name: rasterio loads only for those who write files.
+        cog = importlib.import_module("lulc_xr.cube.cog")
+        written: list[Path] = cog.to_cog(
+            self._cube, path, variables=variables, year=year, colors=colors, overwrite=overwrite
+        )
+        return written
 
     def transitions(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import math
 from typing import Any, TypeVar
 
@@ -13,17 +15,10 @@ from lulc_xr.core.cube import NODATA, check_bands, is_raw
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.core.require import require
-from lulc_xr.plotting_change import plot_transitions
-from lulc_xr.plotting_figure import Axes, Figure, new_figure
 
-__all__ = [
-    "NOT_MAPPED",
-    "plot_entropy",
-    "plot_map",
-    "plot_overview",
-    "plot_transitions",
-    "plot_true_color",
-]
+# Figures and axes of matplotlib, an optional library: its types are named, not imported.
+Axes = Any
+Figure = Any
 
 Grid = TypeVar("Grid", xr.DataArray, xr.Dataset)
 
@@ -144,7 +139,7 @@ def plot_true_color(
         clear &= date["clear"].transpose("y", "x").values > 0
     ax = _new_axes() if ax is None else ax
     _show(ax, colors, _stretched(pixels, clear, stretch))
-    _mark_missing(ax)
+    mark_missing(ax)
     ax.set_title(f"True colour, {np.datetime_as_string(date['time'].values, unit='D')}")
     return ax
 
@@ -213,7 +208,7 @@ def _draw_map(ax: Axes, class_map: xr.DataArray, legend: Legend, *, title: str) 
     _show(ax, flat, (255 * colors).round().astype(np.uint8)[position])
     present = {int(class_id) for class_id in np.unique(flat.values)}
     if FILL_CLASS in present:
-        _mark_missing(ax)
+        mark_missing(ax)
     ax.set_title(_titled(title, flat))
     return present
 
@@ -243,7 +238,7 @@ def _draw_entropy(ax: Axes, entropy: xr.DataArray, classes: int | None, *, below
         )
     image = _show(ax, flat, values, cmap="magma", vmin=0.0, vmax=limit)
     if np.isnan(values).any():
-        _mark_missing(ax)
+        mark_missing(ax)
     ax.set_title(_titled("Entropy", flat))
     # Within the axes' own frame, so that the maps of a picture keep one size.
     place = ax.inset_axes((0.05, -0.22, 0.9, 0.05) if below else (1.04, 0.0, 0.05, 1.0))
@@ -290,7 +285,7 @@ def _label_axis(axis: Any, coord: xr.DataArray, distance: str, angle: str) -> No
     axis.set_label_text(text)
 
 
-def _mark_missing(ax: Axes) -> None:
+def mark_missing(ax: Axes) -> None:
     """Hatched light grey behind the image, seen where the image is clear."""
     ax.patch.set(facecolor=_GREY, edgecolor=_HATCH_GREY, hatch="////", linewidth=0)
 
@@ -364,5 +359,21 @@ def _titled(title: str, da: xr.DataArray) -> str:
     return f"{title} {int(da['year'])}" if "year" in da.coords else title
 
 
+def new_figure(*, width: float, height: float) -> Figure:
+    """A figure that pyplot does not know of, so that none is left open."""
+    figure = require("matplotlib.figure", extra="viz").Figure(
+        figsize=(width, height), layout="compressed"
+    )
+    # Without pyplot a notebook knows no way to show a figure but this method.
+    figure._repr_png_ = functools.partial(_png, figure)
+    return figure
+
+
 def _new_axes() -> Axes:
     return new_figure(width=7, height=5.5).subplots()
+
+
+def _png(figure: Figure) -> bytes:
+    memory = io.BytesIO()
+    figure.savefig(memory, format="png")
+    return memory.getvalue()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.require import require
-from lulc_xr.plotting_figure import Axes, new_figure
+from lulc_xr.plotting import Axes, new_figure
 
 Kind = Literal["matrix", "sankey"]
 
