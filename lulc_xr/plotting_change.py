@@ -98,8 +98,13 @@ def _chosen(
         labels = zone if isinstance(zone, Mapping) else dict.fromkeys(places[:1], zone)
         try:
             area = area.sel(labels)
-        except KeyError as error:
-            raise CubeError(f"no zone {zone!r} along {places or 'any dimension'}.") from error
+        except KeyError:
+            labels = {}
+        if not labels:
+            raise CubeError(
+                f"no zone {zone!r} along {', '.join(places) or 'any dimension'}. Choose a label "
+                "of it, or pass zone=None for the sum."
+            )
     area = area.sum([dim for dim in area.dims if dim not in _AXES])
     names = [str(one) for one in area["period"].values]
     if period is not None and period not in names:
