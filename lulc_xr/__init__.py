@@ -154,8 +154,8 @@ _ON_DEMAND = {
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
-    "write_fractions": "lulc_xr.analysis.fraction_files",
     "tsmp_land_mask": "lulc_xr.analysis.tsmp_mask",
+    "write_fractions": "lulc_xr.analysis.fraction_files",
 }
 
 __all__ = [

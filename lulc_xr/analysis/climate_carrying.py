@@ -102,14 +102,19 @@ def carry(
     own = [f"_place_{number}" for number in range(len(space))]
     bare = stacked.drop_vars([n for n in stacked.coords if n != VARIABLE])
     made: xr.DataArray = xr.apply_ufunc(
-        carrier, bare.rename(dict(zip(space, own, strict=True))).transpose(VARIABLE, *own),
-        input_core_dims=[own], output_core_dims=[list(dims)],
+        _carried, bare.rename(dict(zip(space, own, strict=True))).transpose(VARIABLE, *own),
+        kwargs={"carrier": carrier}, input_core_dims=[own], output_core_dims=[list(dims)],
         dask="parallelized", output_dtypes=[np.float64],
         dask_gufunc_kwargs={
             "output_sizes": dict(zip(dims, carrier.shape, strict=True)), "allow_rechunk": True
         },
     )  # fmt: skip
     return made
+
+
+def _carried(values: NDArray[Any], *, carrier: Carrier) -> Floats:
+    # Dask names tasks by the function, and takes no carrier whose numbers have a minus.
+    return carrier(values)
 
 
 def fill(
