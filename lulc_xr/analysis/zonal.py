@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.analysis.zone_counts import add_variances, count, find_ids
+from lulc_xr.analysis.zone_raster import check_zones
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import Legend
 
@@ -87,7 +88,7 @@ def zonal_uncertainty(
     classes, several = _class_maps(maps, task)
     legend = Legend.from_flags(classes.attrs)
     probability = _probabilities(maps, task, legend)
-    zones = _checked(zones, classes)
+    zones = _chunked(check_zones(zones, classes))
     ids = find_ids(zones)
     arrays = {"classes": _chunked(classes).drop_attrs(), "zones": zones}
     # Chunks of one size for all; a Dataset holds them by name.
@@ -144,27 +145,6 @@ def _probabilities(maps: xr.Dataset, task: str, legend: Legend) -> xr.DataArray 
 def _chunked(array: xr.DataArray) -> xr.DataArray:
     bare = array.drop_vars(list(array.coords))
     return bare if bare.chunks else bare.chunk({"y": _BLOCK, "x": _BLOCK})
-
-
-def _checked(zones: xr.DataArray, classes: xr.DataArray) -> xr.DataArray:
-    """Zones (y, x) in chunks, after checks that read no pixel."""
-    if zones.dtype.kind not in "iu" or set(zones.dims) != {"y", "x"}:
-        raise CubeError(
-            f"zones of type {zones.dtype} over {tuple(map(str, zones.dims))}; expected whole ids "
-            "over (y, x). Select a year, or bring them to integers with 0 for no zone."
-        )
-    for dim in ("y", "x"):
-        same = zones.sizes[dim] == classes.sizes[dim] and (
-            dim not in zones.coords
-            or dim not in classes.coords
-            or np.array_equal(zones[dim].values, classes[dim].values)
-        )
-        if not same:
-            raise CubeError(
-                f"{dim!r} of the zones ({zones.sizes[dim]} values) is not that of the maps "
-                f"({classes.sizes[dim]} values). Bring the zones onto the grid of the maps."
-            )
-    return _chunked(zones.transpose("y", "x"))
 
 
 def _describe(
