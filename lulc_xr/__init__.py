@@ -18,10 +18,11 @@ from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.fractions import fractions
-from lulc_xr.analysis.grid_files import as_grid
+from lulc_xr.analysis.grid_files import as_grid, read_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.masks import mask
+from lulc_xr.analysis.nesting import aggregate_fractions
 from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.plant_types import plant_functional_types
 from lulc_xr.analysis.point_drawing import draw_points
@@ -46,6 +47,7 @@ from lulc_xr.core.errors import (
     ContextRangeWarning,
     CubeError,
     ExperimentError,
+    GridWarning,
     IncompleteMapWarning,
     LegendError,
     LulcError,
@@ -192,6 +194,7 @@ __all__ = [
     "ExperimentReport",
     "ExportReport",
     "FixMatch",
+    "GridWarning",
     "IncompleteMapWarning",
     "Legend",
     "LegendClass",
@@ -232,6 +235,7 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "aggregate",
+    "aggregate_fractions",
     "applicability_of",
     "as_grid",
     "as_predictor",
@@ -323,6 +327,7 @@ __all__ = [
     "read_chelsa",
     "read_elc10",
     "read_eobs",
+    "read_grid",
     "read_lucas",
     "read_nested",
     "read_worldclim",
