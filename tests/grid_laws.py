@@ -99,4 +99,5 @@ def icosahedron(splits, tilt=0.0):
         ])  # fmt: skip
     x, y, z = np.moveaxis(triangles, -1, 0)
     y, z = y * np.cos(tilt) - z * np.sin(tilt), y * np.sin(tilt) + z * np.cos(tilt)
+    x, z = x * np.cos(tilt) - z * np.sin(tilt), x * np.sin(tilt) + z * np.cos(tilt)
     return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))

@@ -56,7 +56,7 @@ def polygon_areas(longitude: Array, latitude: Array) -> Array:
     """Area on the ellipsoid of polygons with great circles for edges, in square metres.
 
     Great circles are those of the sphere that holds the places by their longitude and geodetic
-    latitude, as SCRIP and CDO take them.
+    latitude, as CDO takes them.
 
     Parameters
     ----------
