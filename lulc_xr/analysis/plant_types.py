@@ -58,7 +58,8 @@ def plant_functional_types(
     Parameters
     ----------
     maps : xr.Dataset, or maps as :func:`lulc_xr.fractions` takes them
-        Fractions, without `grid`; or class maps, which are first made fractions on `grid`.
+        Fractions of maps or of points (:func:`lulc_xr.fractions_from_points`), without `grid`; or
+        class maps, which are first made fractions on `grid`.
     grid : optional
         The cells, as for :func:`lulc_xr.fractions`. None: `maps` are fractions.
     climate : xr.Dataset or xr.DataArray

@@ -4,6 +4,7 @@ import json
 
 import dask
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import xarray as xr
@@ -297,50 +298,19 @@ def test_what_cannot_be_told_is_refused():
     xr.testing.assert_allclose(filled, lx.plant_functional_types(fractions, climate=here))
 
 
-# Koeppen zones of europe_halfdegree: boreal and tundra; temperate with dry, hot summers.
-SNOW, DRY_SUMMER = (27, 29), (8,)
-
-
-def test_iberia_has_boreal_trees_in_boreal_zones_alone(shared_data):
-    """WorldClim by our rules, beside Koeppen's zones, which others made from other data."""
-    with rasterio.open(shared_data / "europe_halfdegree" / "koeppen_50km.tif") as file:
-        zones, at = file.read(1), file.transform
-    lon = at.c + at.a * (np.arange(zones.shape[1]) + 0.5)
-    lat = at.f + at.e * (np.arange(zones.shape[0]) + 0.5)
-    zones = xr.DataArray(zones, {"lat": lat, "lon": lon}, ("lat", "lon"))
-    zones = zones.sel(lat=slice(43.9, 36.4), lon=slice(-10, 3.6)).isel(lat=slice(None, None, -1))
-    half = abs(at.a) / 2
-    west, south = float(zones["lon"][0]) - half, float(zones["lat"][0]) - half
-    grid = lx.lonlat_grid(
-        west, south, west + 2 * half * zones.sizes["lon"], south + 2 * half * zones.sizes["lat"],
-        step=2 * half,
+def test_fractions_of_points_have_no_unmapped_share_and_are_taken_too():
+    points = pd.DataFrame(
+        {"x": [-7.8, -7.7, -7.2], "y": [40.2, 40.3, 40.2], "land_cover": [2, 3, 5]}
+    )
+    grid = lx.lonlat_grid(-8.0, 40.0, -6.5, 40.5, step=0.5)
+    fractions = lx.fractions_from_points(
+        points, grid, legend=lx.legend("elc10"), crs="EPSG:4326"
     )  # fmt: skip
-    bio = lx.read_worldclim(shared_data / "worldclim_10m_iberia" / "lacerta_climate_present_10m.nc")
-    cells = lx.cell_climate(bio, grid).compute()
-    legend = lx.legend("lucas_lc1_level2")
-    shares = np.zeros((len(legend), 1, 1, 1))
-    for name in (
-        "C1_broadleaved_woodland",
-        "C2_coniferous_woodland",
-        "D2_shrubland_without_tree_cover",
-        "E2_grassland_without_tree_shrub_cover",
-    ):
-        shares[legend.names.index(name)] = 0.25  # fmt: skip
-    fractions = made_fractions(legend, shares, grid=grid)
-    types = lx.plant_functional_types(fractions, climate=cells, on_missing="nearest")
-    found = types["natural_pft_fraction"].isel(year=0) * 4
-    known = (zones.values > 0) & np.isfinite(cells["coldest_month"].values)
-    assert known.sum() > 200
-    snow, dry = (known & np.isin(zones.values, z) for z in (SNOW, DRY_SUMMER))
-    boreal = found.sel(natpft=[n for n in NATURAL_PFTS if "boreal" in n]).sum("natpft").values
-    # Needleleaf trees, broadleaf trees and shrubs: three of the four.
-    assert snow.sum() >= 3
-    np.testing.assert_allclose(boreal[snow], 3)
-    assert boreal[known & ~snow].max() == 0
-    evergreen = found.sel(natpft="broadleaf_evergreen_temperate_tree").values
-    assert evergreen[dry].mean() > 0.95
-    assert found.sel(natpft="broadleaf_evergreen_shrub").values[dry].mean() > 0.5
-    # On the coast of Biscay (Cfb) most broadleaf trees shed their leaves.
-    assert evergreen[known & (zones.values == 15)].mean() < 0.5
-    c4 = found.sel(natpft="c4_grass").values
-    assert c4[known].mean() < 0.02
+    here = climate(fractions)
+    with pytest.raises(lx.CubeError, match=r"expand_dims\(year="):
+        lx.plant_functional_types(fractions, climate=here)
+    types = lx.plant_functional_types(fractions.expand_dims(year=[2018]), climate=here)
+    assert types["unmapped_fraction"].squeeze().values.tolist() == [0, 0, 1]
+    assert types["cft_fraction"].sel(cft="c3_crop").squeeze().values.tolist() == [0.5, 0, 0]
+    whole = types["landunit_fraction"].sum("landunit") + types["unmapped_fraction"]
+    np.testing.assert_allclose(whole, 1)
