@@ -1,11 +1,14 @@
 """Plant types of real climates beside the zones of Koeppen, which others made from other data."""
 
 import numpy as np
+import pandas as pd
+import pytest
 import rasterio
 import xarray as xr
 
 import lulc_xr as lx
 from lulc_xr.core.clm import NATURAL_PFTS
+from lulc_xr.core.lucas import lucas_codes
 from lulc_xr.core.plant_climate import climate_of_bio
 from lulc_xr.core.plant_groups import NATURAL_GROUPS, NEEDLELEAF
 from lulc_xr.core.plant_rules import split_groups
@@ -93,6 +96,62 @@ def test_boreal_needleleaf_trees_of_europe_stand_where_koeppen_has_snow_climates
     boreal = split_groups(groups, values, rules=lx.PlantClimateRules())[:, 2] == 1
     snow = np.isin(zones[known], SNOW)
     assert 0.2 < snow.mean() < 0.4
-    assert (boreal == snow).mean() > 0.95
+    # These figures are quoted in examples/methods/plant_types.md.
+    assert (boreal == snow).mean() == pytest.approx(0.963, abs=0.001)
+    assert boreal[snow].mean() == pytest.approx(0.941, abs=0.001)
     # And no boreal tree where Koeppen has a steppe or hot, dry summers.
     assert boreal[np.isin(zones[known], (7, *DRY_SUMMER))].mean() < 0.005
+
+
+@pytest.fixture(scope="module")
+def surveyed(shared_data):
+    """Points of LUCAS 2018 with the full code of their land cover, of the soil module."""
+    table = pd.read_csv(shared_data / "lucas" / "lucas_2018_lc1_lu1_19k.csv")
+    table = table.rename(columns={"TH_LONG": "x", "TH_LAT": "y"})
+    return table[table["LC"].str.len() == 3]
+
+
+def test_woodland_is_needleleaf_by_half_in_europe_but_in_no_country_reliably(surveyed):
+    wood = surveyed[surveyed["LC"].str.startswith("C")]
+    needles = wood["LC"].str[:2].map({"C1": 0.0, "C2": 1.0, "C3": 0.5})
+    assert needles.mean() == pytest.approx(0.54, abs=0.005)
+    countries = needles.groupby(wood["NUTS_0"]).agg(["size", "mean"])
+    large = countries[countries["size"] >= 40]["mean"]
+    assert large.idxmin() == "HU"
+    assert large.idxmax() == "AT"
+    assert large.min() == pytest.approx(0.10, abs=0.005)
+    assert large.max() == pytest.approx(0.75, abs=0.005)
+
+
+def test_points_of_iberia_become_plant_types(shared_data, surveyed):
+    """Points to fractions to plant types, by the full codes and by their first letters."""
+    grid = lx.lonlat_grid(-10, 36, 3.5, 44, step=(1.35, 1.0))
+    bio = lx.read_worldclim(shared_data / "worldclim_10m_iberia" / "lacerta_climate_present_10m.nc")
+    cells = lx.cell_climate(bio, grid, on_missing="nearest").compute()
+    points = surveyed[surveyed["NUTS_0"].isin(["ES", "PT"])]
+    total = {}
+    for name, length in (("lucas_lc1", 3), ("lucas_lc1_level1", 1)):
+        labels = points["LC"].str[:length].map(lucas_codes(name))
+        fractions = lx.fractions_from_points(
+            points[["x", "y"]].assign(land_cover=labels), grid, legend=lx.legend(name),
+            crs="EPSG:4326",
+        ).expand_dims(year=[2018])  # fmt: skip
+        types = lx.plant_functional_types(fractions, climate=cells, crops="types")
+        mapped = (types["cell_area"] * (1 - types["unmapped_fraction"])).sum()
+        area = {
+            str(n): float((part * types["cell_area"]).sum() / mapped)
+            for variable, dim in (("natural_pft_fraction", "natpft"), ("cft_fraction", "cft"))
+            for n, part in types[variable].groupby(dim)
+        }
+        assert sum(area.values()) < 1
+        total[name] = area
+    full, first = total.values()
+    # Quoted in examples/methods/plant_types.md.
+    needles = "needleleaf_evergreen_temperate_tree"
+    assert full[needles] == pytest.approx(0.093, abs=0.001)
+    assert first[needles] == pytest.approx(0.137, abs=0.001)
+    assert full["winter_wheat"] == pytest.approx(0.062, abs=0.001)
+    crops = {k: v for k, v in full.items() if "crop" in k or k in ("winter_wheat", "barley")}
+    assert first["c3_crop"] > sum(crops.values())
+    for tropical in ("broadleaf_evergreen_tropical_tree", "broadleaf_deciduous_tropical_tree"):
+        assert full[tropical] == 0
