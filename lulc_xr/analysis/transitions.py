@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lulc_xr.analysis.class_areas import row_areas
 from lulc_xr.analysis.map_fields import MapFields, fields_of
 from lulc_xr.analysis.transition_counts import count_pairs
-from lulc_xr.analysis.zone_raster import check_zones, known_ids
+from lulc_xr.analysis.zone_raster import check_zones, known_ids, zone_coords
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import Legend
 
@@ -181,7 +181,7 @@ def _describe(
     }
     coords = period_coords(pairs) | class_coords(fields.legend)
     if ids is not None and zones is not None:
-        coords |= _zone_coords(zones, ids)
+        coords |= zone_coords(zones, ids)
     return finish(made, coords, fields=fields)
 
 
@@ -229,14 +229,3 @@ def class_coords(legend: Legend) -> dict[str, Any]:
         "to_class": ("to_class", names, {"long_name": "class in the later year"}),
         "class_id": ("from_class", np.array(legend.ids, np.uint8), legend.flags()),
     }
-
-
-def _zone_coords(zones: xr.DataArray, ids: NDArray[np.int64]) -> dict[str, Any]:
-    coords: dict[str, Any] = {"zone": ("zone", ids, {"long_name": "id of the zone"})}
-    names = str(zones.attrs.get("flag_meanings", "")).split()
-    values = [int(v) for v in np.atleast_1d(zones.attrs.get("flag_values", ()))]
-    if names and len(names) == len(values):
-        known = dict(zip(values, names, strict=True))
-        told = np.array([known.get(int(one), str(one)) for one in ids], np.dtypes.StringDType())
-        coords["zone_name"] = ("zone", told, {"long_name": "name of the zone"})
-    return coords
