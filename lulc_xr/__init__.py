@@ -18,10 +18,11 @@ from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.fractions import fractions
-from lulc_xr.analysis.grid_files import as_grid
+from lulc_xr.analysis.grid_files import as_grid, read_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.masks import mask
+from lulc_xr.analysis.nesting import aggregate_fractions
 from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.plant_types import plant_functional_types
 from lulc_xr.analysis.point_drawing import draw_points
@@ -47,6 +48,7 @@ from lulc_xr.core.errors import (
     ContextRangeWarning,
     CubeError,
     ExperimentError,
+    GridWarning,
     IncompleteMapWarning,
     LegendError,
     LulcError,
@@ -157,6 +159,7 @@ _ON_DEMAND = {
     "open_fractions": "lulc_xr.analysis.fraction_files",
     "plan_recipe": "lulc_xr.jobs.planning",
     "plot_fractions": "lulc_xr.plotting_fractions",
+    "plot_transitions": "lulc_xr.plotting_change",
     "pretrain": "lulc_xr.training.pretrain",
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
@@ -194,6 +197,7 @@ __all__ = [
     "ExperimentReport",
     "ExportReport",
     "FixMatch",
+    "GridWarning",
     "IncompleteMapWarning",
     "Legend",
     "LegendClass",
@@ -234,6 +238,7 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "aggregate",
+    "aggregate_fractions",
     "applicability_of",
     "area",
     "as_grid",
@@ -317,6 +322,7 @@ __all__ = [
     "plant_functional_types",
     "plant_group_legend",
     "plot_fractions",
+    "plot_transitions",
     "plotting",
     "pool_folds",
     "pretrain",
@@ -326,6 +332,7 @@ __all__ = [
     "read_chelsa",
     "read_elc10",
     "read_eobs",
+    "read_grid",
     "read_lucas",
     "read_nested",
     "read_worldclim",

@@ -68,8 +68,8 @@ def adjust_areas(
     there = areas > 0
     adjusted = areas @ rows.shares
     variance = _variance(areas, rows)
-    unknown = (there & ~rows.known).any(axis=-1)
-    unsure = (there & ~rows.certain).any(axis=-1)
+    unknown = np.any(there & ~rows.known, axis=-1, keepdims=True)
+    unsure = np.any(there & ~rows.certain, axis=-1, keepdims=True)
     total = areas.sum(axis=-1)
     empty = total == 0
     whole = np.where(empty, 1.0, total)[..., None]
@@ -80,10 +80,8 @@ def adjust_areas(
     known = (error < _KNOWN) & (share > _KNOWN) & (share < 1 - _KNOWN)
     known |= empty[..., None]
     low, high = np.where(known, share, low) * whole, np.where(known, share, high) * whole
-    adjusted = np.where(unknown[..., None], np.nan, adjusted)
-    error, low, high = (
-        np.where(unsure[..., None], np.nan, part) for part in (error * whole, low, high)
-    )
+    adjusted = np.where(unknown, np.nan, adjusted)
+    error, low, high = (np.where(unsure, np.nan, part) for part in (error * whole, low, high))
     return adjusted, error, low, high
 
 
@@ -120,7 +118,8 @@ def _interval(
         else np.full(units.shape, float(rows.freedom))
     )
     # Kish's effective number of labels, which the zone's own areas weigh.
-    kish = 1 / np.maximum(weight**2 @ (1 / np.maximum(rows.effective, 1e-300)), 1e-300)[..., None]
+    squares = weight**2 @ (1 / np.maximum(rows.effective, 1.0))
+    kish = 1 / np.maximum(squares, 1e-300)[..., None]
     size = effective_size(share, error, samples=units, spread=kish, freedom=freedom, units=units)
     low, high = wilson_interval(share, size, level, unseen=1 / kish)
     if interval == "logit":

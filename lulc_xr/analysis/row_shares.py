@@ -82,14 +82,15 @@ def row_shares(confusion: Accuracy | xr.DataArray | pd.DataFrame, legend: Legend
                 "known. Pass their weights in a design: accuracy(..., design=Design(weights=...))."
             )
         confusion = confusion.counts
+    table: Any = confusion
     if isinstance(confusion, xr.DataArray):
-        confusion = confusion.transpose("predicted", "reference").to_pandas()
-    if not isinstance(confusion, pd.DataFrame):
+        table = confusion.transpose("predicted", "reference").to_pandas()
+    if not isinstance(table, pd.DataFrame):
         raise SampleError(
             f"confusion is {type(confusion).__name__}; expected what lulc_xr.accuracy gives, or "
             "counts of labels with mapped classes as rows and true classes as columns."
         )
-    return _of_counts(_in_order(confusion, legend))
+    return _of_counts(_in_order(table, legend))
 
 
 def _in_order(table: pd.DataFrame, legend: Legend) -> Floats:

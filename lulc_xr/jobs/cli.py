@@ -10,6 +10,7 @@ import typer
 
 from lulc_xr.jobs import (
     evaluation_commands,
+    land_model_commands,
     learning_commands,
     point_commands,
     raster_commands,
@@ -273,6 +274,9 @@ app.command()(evaluation_commands.evaluate)
 app.command()(evaluation_commands.verify)
 app.command()(learning_commands.experiment)
 app.command()(learning_commands.networks)
+app.command()(land_model_commands.fractions)
+app.command()(land_model_commands.plant_types)
+app.command()(land_model_commands.grids)
 
 
 def main() -> None:
