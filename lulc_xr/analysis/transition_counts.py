@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.core.compiled import compiled
-from lulc_xr.core.legend import Legend
+from lulc_xr.core.legend import FILL_CLASS, Legend
 
 _BLOCK = 1024
 
@@ -94,16 +94,49 @@ def _count_block(
     legend: Legend,
 ) -> NDArray[np.float64]:
     made = np.zeros((len(before), 1, 1, ids.size, len(legend) ** 2 + 1, 2))
-    every = np.arange(256)
+    known = np.array([*legend.ids, FILL_CLASS])
     index = np.full(256, -2, np.int64)
-    index[[*legend.ids, 255]] = legend.index_of(every[[*legend.ids, 255]])
-    place = np.zeros((0, 0), np.int64) if zones is None else zones.astype(np.int64, copy=False)
-    for own, first, second in zip(made, before, after, strict=True):
+    index[known] = legend.index_of(known)
+    of_row = weights[:, 0].copy()
+    same = bool((of_row == 1).all())
+    for own, first, second in zip(made[:, 0, 0], before, after, strict=True):
         pair = np.ascontiguousarray(first), np.ascontiguousarray(second)
-        if not _count(*pair, index, weights[:, 0], place, ids, len(legend), own[0, 0]):
+        if zones is None and same:
+            good = _fold(_count_all(*pair), known, own[0, :, 0])
+        else:
+            place = np.zeros((0, 0), np.int64) if zones is None else zones
+            good = _count(*pair, index, of_row, place, ids, len(legend), same, own)
+        if not good:
             # Raises, and says which labels these are.
             legend.index_of(first), legend.index_of(second)
+        if same:
+            own[..., 1] = own[..., 0]
     return made
+
+
+def _fold(counts: NDArray[np.int64], known: NDArray[np.int64], made: NDArray[np.float64]) -> bool:
+    """Counts of pairs of bytes as counts of pairs of classes; False if a byte is no class."""
+    matrix = counts.reshape(256, 256)[np.ix_(known, known)]
+    made[:-1] = matrix[:-1, :-1].reshape(-1)
+    made[-1] = matrix[-1].sum() + matrix[:-1, -1].sum()
+    return int(matrix.sum()) == int(counts.sum())
+
+
+@compiled
+def _count_all(before: Any, after: Any) -> Any:
+    """Number of each pair of bytes, the earlier one first: shape (65536,)."""
+    rows, columns = before.shape
+    # Two counts in turn: a count need not wait for the one before it.
+    counts = np.zeros((2, 65536), np.int64)
+    for row in range(rows):
+        column = 0
+        while column + 2 <= columns:
+            counts[0, (before[row, column] << 8) | after[row, column]] += 1
+            counts[1, (before[row, column + 1] << 8) | after[row, column + 1]] += 1
+            column += 2
+        if column < columns:
+            counts[0, (before[row, column] << 8) | after[row, column]] += 1
+    return counts[0] + counts[1]
 
 
 @compiled
@@ -115,9 +148,10 @@ def _count(
     zones: Any,
     ids: Any,
     classes: int,
+    same: bool,
     made: Any,
 ) -> bool:
-    """Add to (zone, pair, 2); False if a class id is outside the legend."""
+    """Add to (zone, pair, 2), weights only where they differ; False if a byte is no class."""
     known = True
     rows, columns = before.shape
     zoned = zones.size > 0
@@ -142,5 +176,6 @@ def _count(
             if first >= 0 and second >= 0:
                 pair = first * classes + second
             made[place, pair, 0] += 1.0
-            made[place, pair, 1] += weight
+            if not same:
+                made[place, pair, 1] += weight
     return known
