@@ -95,22 +95,36 @@ def _count_block(
 ) -> NDArray[np.float64]:
     made = np.zeros((len(before), 1, 1, ids.size, len(legend) ** 2 + 1, 2))
     known = np.array([*legend.ids, FILL_CLASS])
-    index = np.full(256, -2, np.int64)
-    index[known] = legend.index_of(known)
     of_row = weights[:, 0].copy()
     same = bool((of_row == 1).all())
+    pairs = _pairs(legend)
     for own, first, second in zip(made[:, 0, 0], before, after, strict=True):
-        pair = np.ascontiguousarray(first), np.ascontiguousarray(second)
+        one = np.ascontiguousarray(first), np.ascontiguousarray(second)
         if zones is None and same:
-            good = _fold(_count_all(*pair), known, own[0, :, 0])
+            good = _fold(_count_all(*one), known, own[0, :, 0])
         else:
             place = np.zeros((0, 0), np.int64) if zones is None else zones
-            good = _count(*pair, index, of_row, place, ids, len(legend), same, own)
+            counts = np.zeros((2, ids.size, len(legend) ** 2 + 2), np.int64)
+            sums = np.zeros((1 if same else ids.size, counts.shape[-1]))
+            _count(*one, pairs, of_row, place, ids, same, counts, sums)
+            own[..., 0] = counts.sum(axis=0)[:, :-1]
+            own[..., 1] = sums[:, :-1]
+            good = not counts[..., -1].any()
         if not good:
             # Raises, and says which labels these are.
             legend.index_of(first), legend.index_of(second)
         if same:
             own[..., 1] = own[..., 0]
+    return made
+
+
+def _pairs(legend: Legend) -> NDArray[np.int32]:
+    """Number of each pair of bytes, (256, 256): K * K if one is not mapped, then for no class."""
+    classes = len(legend)
+    known = np.array([*legend.ids, FILL_CLASS])
+    numbers = np.arange(classes)[:, None] * classes + np.arange(classes)
+    made = np.full((256, 256), classes**2 + 1, np.int32)
+    made[np.ix_(known, known)] = np.pad(numbers, (0, 1), constant_values=classes**2)
     return made
 
 
@@ -143,39 +157,52 @@ def _count_all(before: Any, after: Any) -> Any:
 def _count(
     before: Any,
     after: Any,
-    index: Any,
+    pairs: Any,
     weights: Any,
     zones: Any,
     ids: Any,
-    classes: int,
     same: bool,
-    made: Any,
-) -> bool:
-    """Add to (zone, pair, 2), weights only where they differ; False if a byte is no class."""
-    known = True
+    counts: Any,
+    sums: Any,
+) -> None:
+    """Add to counts (2, zone, pair), and to sums (zone, pair) where rows have their own weights."""
     rows, columns = before.shape
     zoned = zones.size > 0
     last, place = ids[0], 0
     for row in range(rows):
-        weight = weights[row]
-        for column in range(columns):
-            first, second = index[before[row, column]], index[after[row, column]]
-            if first == -2 or second == -2:
-                known = False
-                continue
+        start = 0
+        while start < columns:
+            stop = columns
             if zoned:
-                zone = zones[row, column]
+                zone = zones[row, start]
+                stop = start + 1
+                while stop < columns and zones[row, stop] == zone:
+                    stop += 1
                 if zone != last:
                     last = zone
-                    place = np.searchsorted(ids, zone)
-                    if place == ids.size or ids[place] != zone:
-                        place = -1
-                if place < 0:
-                    continue
-            pair = classes * classes
-            if first >= 0 and second >= 0:
-                pair = first * classes + second
-            made[place, pair, 0] += 1.0
+                    low, high = 0, ids.size
+                    while low < high:
+                        middle = (low + high) // 2
+                        if ids[middle] < zone:
+                            low = middle + 1
+                        else:
+                            high = middle
+                    place = low if low < ids.size and ids[low] == zone else -1
+            column, start = start, stop
+            if place < 0:
+                continue
+            # Two counts in turn: a count need not wait for the one before it.
+            even, odd = counts[0, place], counts[1, place]
             if not same:
-                made[place, pair, 1] += weight
-    return known
+                total = sums[place]
+                while column < stop:
+                    pair = pairs[before[row, column], after[row, column]]
+                    even[pair] += 1
+                    total[pair] += weights[row]
+                    column += 1
+            while column + 2 <= stop:
+                even[pairs[before[row, column], after[row, column]]] += 1
+                odd[pairs[before[row, column + 1], after[row, column + 1]]] += 1
+                column += 2
+            if column < stop:
+                even[pairs[before[row, column], after[row, column]]] += 1
