@@ -21,7 +21,7 @@ from lulc_xr.analysis.clm_template import (
     mended_longitudes,
     read_template,
 )
-from lulc_xr.analysis.export_report import ExportReport, provenance
+from lulc_xr.analysis.export_report import ExportReport, in_words, provenance
 from lulc_xr.analysis.land_shares import LandRules, LandShares, land_shares
 from lulc_xr.analysis.plant_schema import check_plant_types, choose_year, years_of
 from lulc_xr.analysis.whole_file import whole_file
@@ -238,6 +238,7 @@ def _write(
                 "title": "Land-use time series for CLM5",
                 **attributes,
                 "lulc_xr_template": base.path.name,
+                "lulc_xr_cells": in_words(series.counts),
             },
         )
 

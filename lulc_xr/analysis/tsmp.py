@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
-from lulc_xr.analysis.export_report import ExportReport, provenance
+from lulc_xr.analysis.export_report import ExportReport, in_words, provenance
 from lulc_xr.analysis.land_shares import (
     CELL_SOURCES,
     LandRules,
@@ -200,7 +200,6 @@ def _encoding(made: xr.Dataset, dtype: DTypeLike) -> dict[str, dict[str, Any]]:
 
 
 def _attributes(plant_types: xr.Dataset, shares: LandShares, step: str) -> dict[str, Any]:
-    counts = ", ".join(f"{number} {name}" for name, number in shares.counts().items())
     return {
         "Conventions": "CF-1.10",
         "title": "Percentages of plant types and land units for TSMP",
@@ -209,8 +208,9 @@ def _attributes(plant_types: xr.Dataset, shares: LandShares, step: str) -> dict[
         "references": "HPSCTerrSys/eCLM_static-file-generator, mksurfdata/replace_surfdata.py",
         "comment": (
             "PCT_PFT sums to exactly 100 over pft in each cell of land. Index 16 is unused; crops "
-            f"of all types are 15; there is no wetland. Cells: {counts}."
+            "of all types are 15; there is no wetland."
         ),
+        "lulc_xr_cells": in_words(shares.counts()),
     }
 
 
