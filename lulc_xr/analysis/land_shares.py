@@ -61,6 +61,11 @@ class LandRules:
                 "land of a cell must be mapped."
             )
 
+    @property
+    def unmapped_left(self) -> bool:
+        """Whether cells without a map are left as they are."""
+        return isinstance(self.unmapped, str) and self.unmapped == self.left
+
     def in_words(self) -> str:
         """One line for a file's attributes."""
         fallback = self.unmapped if isinstance(self.unmapped, str) else "filled from a data set"
