@@ -18,10 +18,11 @@ from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
 from lulc_xr.analysis.fractions import fractions
-from lulc_xr.analysis.grid_files import as_grid
+from lulc_xr.analysis.grid_files import as_grid, read_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
 from lulc_xr.analysis.masks import mask
+from lulc_xr.analysis.nesting import aggregate_fractions
 from lulc_xr.analysis.paired import MapComparison, compare_maps
 from lulc_xr.analysis.plant_types import plant_functional_types
 from lulc_xr.analysis.point_drawing import draw_points
@@ -46,6 +47,7 @@ from lulc_xr.core.errors import (
     ContextRangeWarning,
     CubeError,
     ExperimentError,
+    GridWarning,
     IncompleteMapWarning,
     LegendError,
     LulcError,
@@ -156,10 +158,12 @@ _ON_DEMAND = {
     "open_fractions": "lulc_xr.analysis.fraction_files",
     "plan_recipe": "lulc_xr.jobs.planning",
     "plot_fractions": "lulc_xr.plotting_fractions",
+    "plot_transitions": "lulc_xr.plotting_change",
     "pretrain": "lulc_xr.training.pretrain",
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
+    "stac_item": "lulc_xr.cube.map_item",
     "to_cog": "lulc_xr.cube.cog",
     "write_fractions": "lulc_xr.analysis.fraction_files",
     "tsmp_land_mask": "lulc_xr.analysis.tsmp_mask",
@@ -192,6 +196,7 @@ __all__ = [
     "ExperimentReport",
     "ExportReport",
     "FixMatch",
+    "GridWarning",
     "IncompleteMapWarning",
     "Legend",
     "LegendClass",
@@ -232,6 +237,7 @@ __all__ = [
     "WriteReport",
     "accuracy",
     "aggregate",
+    "aggregate_fractions",
     "applicability_of",
     "as_grid",
     "as_predictor",
@@ -314,6 +320,7 @@ __all__ = [
     "plant_functional_types",
     "plant_group_legend",
     "plot_fractions",
+    "plot_transitions",
     "plotting",
     "pool_folds",
     "pretrain",
@@ -323,6 +330,7 @@ __all__ = [
     "read_chelsa",
     "read_elc10",
     "read_eobs",
+    "read_grid",
     "read_lucas",
     "read_nested",
     "read_worldclim",
@@ -330,6 +338,7 @@ __all__ = [
     "segment",
     "show_versions",
     "smooth",
+    "stac_item",
     "summarise",
     "testing",
     "to_cog",

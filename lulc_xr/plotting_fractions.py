@@ -19,7 +19,9 @@ CLASS_DIMS = ("class", "landunit", "natpft", "cft")
 
 _UNMAPPED, _NOT_MAPPED = "unmapped_fraction", "not mapped"
 _PANELS, _ACROSS = 6, 3
-_WIDTH, _MARGIN = 3.4, 0.55
+_WIDTH, _MARGIN = 3.4, 0.4
+_VISIBLE = 0.005
+"""Ours: a class that nowhere has more than this is not seen, and has no panel unless asked for."""
 
 
 def plot_fractions(
@@ -43,8 +45,8 @@ def plot_fractions(
         What to draw, such as "expected_fraction", "natural_pft_fraction" or
         "fraction_standard_error".
     classes : sequence of str, optional
-        Names of the classes. Default: those of the largest shares, at most six, and with
-        "fraction" what is not mapped where that is above 0 in some cell.
+        Names of the classes. Default: those of the largest shares, at most six, that reach 0.5 %
+        in some cell; and with "fraction" what is not mapped where that is above 0 in some cell.
     year : int, optional
         The year; by default the last.
     limit : float, optional
@@ -168,8 +170,8 @@ def _panels(
     flat = _flat(values, dims).reshape(len(names), -1)
     if lacking is not None and not (lacking[there] > 1e-9).any():
         lacking = None
-    sums = np.nansum(np.where(there, flat, np.nan), axis=1)
-    order = np.argsort(-sums, kind="stable")[: _PANELS - (lacking is not None)]
-    chosen = [int(k) for k in order if sums[k] > 0] or [int(order[0])]
+    shown = np.where(there & np.isfinite(flat), flat, 0)
+    order = np.argsort(-shown.sum(axis=1), kind="stable")[: _PANELS - (lacking is not None)]
+    chosen = [int(k) for k in order if shown[k].max() > _VISIBLE] or [int(order[0])]
     panels = {names[k]: flat[k] for k in chosen}
     return panels if lacking is None else {**panels, _NOT_MAPPED: lacking}

@@ -87,7 +87,7 @@ class UnevenLattice(Lattice):
     def columns_of(self, x: Array) -> Array:
         """Columns at (rotated) longitudes, of any turn; -1 or nx + 1 beside the lattice."""
         west, east = sorted((float(self.edges[0][0]), float(self.edges[0][-1])))
-        inside = (x >= west) & (x <= east)
+        inside = (x >= west) & (x < east)
         return _position(np.where(inside, x, (x - west) % 360 + west), self.edges[0])
 
     def rows_of(self, y: Array) -> Array:
