@@ -105,8 +105,6 @@ def carry(
         _carry, bare.rename(dict(zip(space, own, strict=True))).transpose(VARIABLE, *own),
         kwargs={"carrier": carrier},
         input_core_dims=[own], output_core_dims=[list(dims)],
-        _carried, bare.rename(dict(zip(space, own, strict=True))).transpose(VARIABLE, *own),
-        kwargs={"carrier": carrier}, input_core_dims=[own], output_core_dims=[list(dims)],
         dask="parallelized", output_dtypes=[np.float64],
         dask_gufunc_kwargs={
             "output_sizes": dict(zip(dims, carrier.shape, strict=True)), "allow_rechunk": True
@@ -116,8 +114,6 @@ def carry(
 
 
 def _carry(values: NDArray[Any], *, carrier: Carrier) -> Floats:
-def _carried(values: NDArray[Any], *, carrier: Carrier) -> Floats:
-    # Dask names tasks by the function, and takes no carrier whose numbers have a minus.
     return carrier(values)
 
 
