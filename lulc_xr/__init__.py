@@ -167,7 +167,6 @@ _ON_DEMAND = {
     "to_cog": "lulc_xr.cube.cog",
     "write_fractions": "lulc_xr.analysis.fraction_files",
     "tsmp_land_mask": "lulc_xr.analysis.tsmp_mask",
-    "write_fractions": "lulc_xr.analysis.fraction_files",
 }
 
 __all__ = [
