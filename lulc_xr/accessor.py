@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -167,7 +167,7 @@ class LulcAccessor:
         task: str | None = None,
         years: Sequence[int] | None = None,
         entropy: bool = True,
-        members: bool = True,
+        members: bool | Literal["each"] = True,
     ) -> xr.Dataset:
         """Shares of classes in the cells of a grid, lazily. See :func:`lulc_xr.fractions`."""
         return fractions(
