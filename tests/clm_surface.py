@@ -47,14 +47,14 @@ def make_template(
             file.createDimension(name, size)
         file.createDimension("time", None)
 
-        def add(name, leading, values, kind=dtype, **attrs):
+        def add(name, leading, values, kind=dtype, fill=None, **attrs):
             over = (*leading, *dims)
             options = {}
             if file_format == "NETCDF4" and kind == dtype:
                 options = {"zlib": True, "complevel": 3, "shuffle": True}
                 options["chunksizes"] = tuple(1 if d == "time" else len(file.dimensions[d])
                                               for d in over)  # fmt: skip
-            variable = file.createVariable(name, kind, over, **options)
+            variable = file.createVariable(name, kind, over, fill_value=fill, **options)
             variable.setncatts({"long_name": name.lower(), "units": "unitless", **attrs})
             variable[:] = values
 
@@ -63,8 +63,8 @@ def make_template(
         file.createVariable("cft", "i4", ("cft",))[:] = sorted(CROPS)[:cfts]
         file.createVariable("time", "i4", ("time",))[:] = np.arange(1, 13)
         file.createVariable("label", "S1", ("nchar",))[:] = np.array(list("surfdata"), "S1")
-        add("SOIL_COLOR", (), rng.integers(1, 21, shape), "i4", _FillValue=None)
-        add("PCT_SAND", ("nlevsoi",), rng.uniform(0, 100, (10, *shape)))
+        add("SOIL_COLOR", (), rng.integers(1, 21, shape), "i4")
+        add("PCT_SAND", ("nlevsoi",), rng.uniform(0, 100, (10, *shape)), fill=1e36)
         add("LONGXY", (), longitude.values if west else longitude.values % 360)
         add("LATIXY", (), latitude.values, units="degrees north")
         add("AREA", (), np.full(shape, 149.0), units="km^2")

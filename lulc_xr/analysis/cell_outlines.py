@@ -47,6 +47,30 @@ def outlines_in(part: GridPart, pieces: int, extent: Extent) -> Outlines:
     return lonlat.moved(column, row)
 
 
+def meeting(outlines: Outlines, shape: tuple[int, int]) -> Outlines:
+    """The rings whose box meets a block of so many rows and columns, as (column, row) of it."""
+    if not outlines.cells.size:
+        return outlines
+    rows, columns = shape
+    first = outlines.starts[:-1]
+    kept = (
+        (np.minimum.reduceat(outlines.x, first) < columns)
+        & (np.maximum.reduceat(outlines.x, first) > 0)
+        & (np.minimum.reduceat(outlines.y, first) < rows)
+        & (np.maximum.reduceat(outlines.y, first) > 0)
+    )
+    if kept.all():
+        return outlines
+    lengths = np.diff(outlines.starts)
+    corners = np.repeat(kept, lengths)
+    return Outlines(
+        x=outlines.x[corners],
+        y=outlines.y[corners],
+        starts=np.cumsum([0, *lengths[kept]]).astype(np.int64),
+        cells=outlines.cells[kept],
+    )
+
+
 def without(outlines: Outlines, extent: Extent, winners: Sequence[Extent]) -> Outlines:
     """The outlines without what lies in other rasters.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.errors import CubeError
 
+# As CF lists them: degrees_east, degree_east, degree_E, degrees_E, degreeE, degreesE.
 _UNITS = {
-    "longitude": {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"},
-    "latitude": {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"},
+    "longitude": re.compile(r"degrees?[ _]?e(ast)?", re.IGNORECASE),
+    "latitude": re.compile(r"degrees?[ _]?n(orth)?", re.IGNORECASE),
 }
 _NAMES = {
     "longitude": {"lon", "longitude", "clon", "xc", "longxy", "nav_lon", "xlong"},
@@ -112,7 +114,7 @@ def find_coordinates(
 
 
 def bounds_of(ds: xr.Dataset, name: str) -> str | None:
-    """Name of the bounds of a coordinate: as its attribute says, or as files are wont to."""
+    """Name of the bounds of a coordinate: as its attribute says, or as files usually have it."""
     variable = ds.variables[name]
     said = variable.attrs.get("bounds") or variable.encoding.get("bounds")
     usual = (said, f"{name}_vertices", f"{name}_bnds", f"{name}_bounds")
@@ -157,18 +159,18 @@ def _is(ds: xr.Dataset, name: str, what: str, *, rotated: bool) -> bool:
         return standard == f"grid_{what}" if rotated else plain
     if rotated:
         return name.lower() in _ROTATED_NAMES[what]
-    return _unit(variable) in _UNITS[what] or name.lower() in _NAMES[what]
+    return bool(_UNITS[what].fullmatch(_unit(variable))) or name.lower() in _NAMES[what]
 
 
 def _unit(variable: xr.Variable) -> str:
-    return str(variable.attrs.get("units", "")).strip().lower().replace(" ", "_")
+    return str(variable.attrs.get("units", "")).strip()
 
 
 def _degrees(name: str, variable: xr.Variable) -> float:
     """What values are multiplied with to become degrees."""
     unit = _unit(variable)
-    if unit in _RADIANS:
+    if unit.lower() in _RADIANS:
         return float(np.degrees(1.0))
-    if unit in {"", "1", "degree", "degrees"} | _UNITS["longitude"] | _UNITS["latitude"]:
+    if re.fullmatch(r"|1|degrees?([ _]?(e(ast)?|n(orth)?))?", unit, re.IGNORECASE):
         return 1.0
     raise CubeError(f"{name!r} has the units {unit!r}; expected degrees or radians.")

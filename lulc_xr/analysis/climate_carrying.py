@@ -102,7 +102,8 @@ def carry(
     own = [f"_place_{number}" for number in range(len(space))]
     bare = stacked.drop_vars([n for n in stacked.coords if n != VARIABLE])
     made: xr.DataArray = xr.apply_ufunc(
-        carrier, bare.rename(dict(zip(space, own, strict=True))).transpose(VARIABLE, *own),
+        _carry, bare.rename(dict(zip(space, own, strict=True))).transpose(VARIABLE, *own),
+        kwargs={"carrier": carrier},
         input_core_dims=[own], output_core_dims=[list(dims)],
         dask="parallelized", output_dtypes=[np.float64],
         dask_gufunc_kwargs={
@@ -110,6 +111,10 @@ def carry(
         },
     )  # fmt: skip
     return made
+
+
+def _carry(values: NDArray[Any], *, carrier: Carrier) -> Floats:
+    return carrier(values)
 
 
 def fill(

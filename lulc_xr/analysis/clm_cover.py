@@ -12,7 +12,7 @@ from lulc_xr.analysis.clm_template import GROUPS, URBAN_CLASSES, SurfaceTemplate
 from lulc_xr.analysis.land_shares import LandShares
 from lulc_xr.core.clm import FIRST_CROP, LANDUNITS
 from lulc_xr.core.errors import CubeError
-from lulc_xr.core.exact_percent import exact_percent
+from lulc_xr.core.exact_percent import PLACES, exact_percent
 
 _UNITS = ("natural_vegetation", "crop", "lake", "wetland", "glacier")
 
@@ -82,15 +82,12 @@ def made_cover(
 
 def _mend(values: NDArray[np.floating], cells: NDArray[np.bool_], tolerance: float) -> None:
     """Make sums exact in place in cells where they are 100 but for rounding."""
-    sums = [
-        values.sum(axis=0),
-        values[::-1].sum(axis=0),
-        np.add.accumulate(values, axis=0)[-1],
-        values.sum(axis=0, dtype=np.float64),
-    ]
-    exact = np.logical_and.reduce([s == 100 for s in sums])
-    near = np.abs(sums[-1] - 100) <= tolerance
-    inexact = cells & ~exact & near & (values >= 0).all(axis=0)
+    units = values.astype(np.float64) * 2.0 ** PLACES[values.dtype]
+    sums = values.sum(axis=0, dtype=np.float64)
+    # Only whole units sum to 100 in any order.
+    exact = (units == np.rint(units)).all(axis=0) & (sums == 100)
+    near = (np.abs(sums - 100) <= tolerance) & (values >= 0).all(axis=0)
+    inexact = cells & ~exact & near
     if inexact.any():
         values[:, inexact] = exact_percent(values[:, inexact], dtype=values.dtype)
 

@@ -98,7 +98,7 @@ sum_tolerance, grid_tolerance, overwrite
     Raises
     ------
     CubeError
-        If years aren't ascending or missing, or as for a surface file.
+        If years are not ascending or missing, or as for a surface file.
     SourceError
         If the template cannot be read.
     StoreError
@@ -138,7 +138,7 @@ def _chosen_years(plant_types: xr.Dataset, years: Sequence[int] | None) -> tuple
     for year in chosen:
         choose_year(plant_types, year)
     if not chosen or any(b <= a for a, b in itertools.pairwise(chosen)):
-        raise CubeError(f"years {chosen} aren't ascending. Give each year once, in order.")
+        raise CubeError(f"years {chosen} are not ascending. Give each year once, in order.")
     return chosen
 
 
@@ -196,7 +196,7 @@ class _Series:
 
     def difference(self) -> str:
         """How far the land units that stay are from the map's, in words."""
-        apart = ", ".join(f"{value:.3g}" for value in self._apart)
+        apart = ", ".join(f"{value:.2f}" for value in self._apart)
         return (
             "Lake, wetland, glacier and town are the template's in all years; the map's sum of "
             f"them differs by {apart} % of the land on average over cells."
@@ -237,7 +237,7 @@ def _write(
             {
                 "title": "Land-use time series for CLM5",
                 **attributes,
-                "template": str(base.path.name),
+                "lulc_xr_template": base.path.name,
             },
         )
 

@@ -28,9 +28,6 @@ BLOCK = 2048
 WIDE = 8192
 """The same where only outlines are traced."""
 
-_STRAY = 2.5e-7
-"""Share of an edge's length by which it may stray (ours): sums of EPSG:3857 are good to 3e-7."""
-
 _CHUNK = 1024
 _FAN = 8
 _SIDE = 9
@@ -86,7 +83,7 @@ def grid_sums(
     dask array of float64
         (column, cells along each dimension of the grid); 0 where a cell meets no map.
     """
-    pieces = pieces_for(grid.width(), tolerance=_STRAY)
+    pieces = pieces_for(grid.width())
     tasks: dict[Any, Task] = {}
     arrays: list[Any] = []
     leaves: list[Any] = []

@@ -195,7 +195,7 @@ def _fill(
     """Flags of the cells that lack a map, whose rest is filled in place where asked."""
     if isinstance(rules.unmapped, str):
         if rules.unmapped == "error":
-            raise CubeError(_refusal(lacking, share, rules))
+            raise CubeError(_refusal(lacking, share, rules, found.shape))
         return LEFT
     other = plant_shares(rules.unmapped, found.year)
     if other.shape != found.shape or other.crop_ids != found.crop_ids:
@@ -221,16 +221,23 @@ def _fill(
     return FILLED
 
 
-def _refusal(lacking: NDArray[np.bool_], share: NDArray[np.float64], rules: LandRules) -> str:
-    part = share[lacking]
+def _refusal(
+    lacking: NDArray[np.bool_],
+    share: NDArray[np.float64],
+    rules: LandRules,
+    shape: tuple[int, ...],
+) -> str:
+    cells = np.flatnonzero(lacking)
+    part = share[cells]
+    some = part[part > 0]
+    median = f"; the median of the {some.size} others is {np.median(some):.3f}" if some.size else ""
+    first = ", ".join(str(tuple(int(i) for i in np.unravel_index(c, shape))) for c in cells[:5])
     return (
-        f"{part.size} cells of land are mapped to less than min_mapped={rules.min_mapped:g} of "
-        f"their land ({int((part == 0).sum())} not at all; the median of the others is "
-        f"{np.median(part[part > 0]) if (part > 0).any() else 0:.3f}; the first are cells "
-        f"{np.flatnonzero(lacking)[:5].tolist()}). Give plant types for unmapped=, which fill what "
-        "is missing; or choose unmapped={rules.left!r} to leave "
-        "such cells; or a lower min_mapped, so that the mapped part stands for the rest; or give a "
-        "land_mask."
+        f"{cells.size} cells of land are mapped to less than min_mapped={rules.min_mapped:g} of "
+        f"their land ({cells.size - some.size} not at all{median}; the first, by position: "
+        f"{first}). Give plant types for unmapped=, which fill what is missing; or choose "
+        f"unmapped={rules.left!r} to leave such cells; or a lower min_mapped, so that the mapped "
+        "part stands for the rest; or give a land_mask."
     )
 
 

@@ -26,15 +26,15 @@ class PixelAreas:
     Parameters
     ----------
     nodes : ndarray of float64
-        Area of a pixel of each row around column 0, `every`, 2 `every`, ...: (row, node).
-    every : int
-        Columns from node to node.
+        Area of a pixel of each row around every (1 << shift)th column: (row, node).
+    shift : int
+        Columns from node to node are 1 << shift.
     same : bool
         Whether all pixels are equally large.
     """
 
     nodes: NDArray[np.float64]
-    every: int
+    shift: int
     same: bool
 
 
@@ -115,28 +115,35 @@ def pixel_areas(extent: Extent, *, equal: bool) -> PixelAreas:
     if extent.geographic:
         edges = extent.corner[1] + extent.step[1] * np.arange(rows + 1, dtype=np.float64)
         of_row = np.abs(np.diff(belt(edges)) * extent.step[0])
-        return PixelAreas(nodes=np.repeat(of_row[:, None], 2, axis=1), every=columns, same=False)
+        return PixelAreas(
+            nodes=np.repeat(of_row[:, None], 2, axis=1), shift=_shift(columns), same=False
+        )
     if equal:
         metre = system(extent.crs).axis_info[0].unit_conversion_factor
         area = extent.pixel * metre**2
-        return PixelAreas(nodes=np.full((rows, 2), area), every=columns, same=True)
+        return PixelAreas(nodes=np.full((rows, 2), area), shift=_shift(columns), same=True)
     pieces = 4
     while True:
-        every = max(1, -(-columns // (2 * pieces)))
-        node = np.arange(-(-columns // every) + 1) * every
+        shift = _shift(-(-columns // (2 * pieces)))
+        node = np.arange(-(-columns // (1 << shift)) + 1) << shift
         steps = 2 * min(pieces, max(rows, 1))
         lines = np.linspace(0, rows, steps + 1)
         column, row = (v.ravel() for v in np.meshgrid(node.astype(np.float64), lines))
         found = extent.pixel / _scale_at(extent, column, row).reshape(lines.size, node.size)
         off = max(_bend(found), _bend(found.T))
-        if off < _SMOOTH or (every == 1 and steps >= rows):
+        if off < _SMOOTH or (shift == 0 and steps >= rows):
             break
         pieces *= 2
     centres = np.arange(rows) + 0.5
     place = np.minimum((centres / rows * steps).astype(np.int64), steps - 1)
     share = (centres / rows * steps - place)[:, None]
     nodes = found[place] * (1 - share) + found[place + 1] * share
-    return PixelAreas(nodes=nodes, every=every, same=False)
+    return PixelAreas(nodes=nodes, shift=shift, same=False)
+
+
+def _shift(columns: int) -> int:
+    """Power of two that is at least so many."""
+    return max(0, (columns - 1).bit_length())
 
 
 def _bend(values: NDArray[np.float64]) -> float:

@@ -71,9 +71,15 @@ def grid_coordinates(plant_types: xr.Dataset) -> xr.Dataset:
         for name, found in plant_types.coords.items()
         if name == mapping or name in bounds or (found.dims and set(found.dims) <= cells)
     ]
-    made = xr.Dataset(coords={name: plant_types[name].variable for name in kept})
+    made = xr.Dataset(coords={name: _bare(plant_types[name].variable) for name in kept})
     made.attrs = {"grid_mapping": mapping} if mapping in made.coords else {}
     return made
+
+
+def _bare(variable: xr.Variable) -> xr.Variable:
+    """A coordinate without what a file that it was read from has in its encoding."""
+    bounds = {k: v for k, v in variable.encoding.items() if k == "bounds"}
+    return xr.Variable(variable.dims, variable.values, {**variable.attrs, **bounds})
 
 
 def _coords(plant_types: xr.Dataset) -> list[xr.DataArray]:

@@ -11,11 +11,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.analysis.class_areas import row_areas
+from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.map_fields import MapFields, fields_of
+from lulc_xr.analysis.transition_cells import cell_coords, pair_areas
 from lulc_xr.analysis.transition_counts import count_pairs
 from lulc_xr.analysis.zone_raster import check_zones, known_ids
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import Legend
+from lulc_xr.core.target_grid import TargetGrid
 
 Periods = Sequence[int] | Sequence[tuple[int, int]]
 """Years, of which each is compared with the next; or pairs of an earlier and a later year."""
@@ -30,7 +33,7 @@ _UNCERTAIN = (
 
 def transitions(
     maps: xr.Dataset,
-    zones: xr.DataArray | None = None,
+    zones: Any = None,
     *,
     task: str = "land_cover",
     years: Periods | None = None,
@@ -42,9 +45,11 @@ def transitions(
     ----------
     maps : xr.Dataset
         The class map of the task, uint8 over (year, y, x), 255 where not mapped.
-    zones : xr.DataArray of int, optional
-        Ids of zones on the pixels of the map, (y, x); the value ``_FillValue``, or 0 where there
-        is no such attribute, is no zone. By default the whole map is one.
+    zones : optional
+        By default the whole map is one zone. An xr.DataArray of int (y, x): ids of zones on the
+        pixels of the map; the value ``_FillValue``, or 0 where there is no such attribute, is no
+        zone. Anything else that :func:`lulc_xr.as_grid` takes, such as polygons or "EUR-11":
+        cells, in which pixels on an edge count with their exact share.
     task : str
         Name of the task.
     years : sequence of int, or of pairs of int, optional
@@ -56,12 +61,13 @@ def transitions(
     Returns
     -------
     xr.Dataset
-        Over (period, from_class, to_class), and `zone` if there are zones:
+        Over (period, from_class, to_class), and `zone`, or the dimensions of the grid:
 
-        - ``transition_area`` in square metres, ``transition_pixels``. What keeps its class is on
-          the diagonal;
+        - ``transition_area`` in square metres, and ``transition_pixels``, but for cells. What
+          keeps its class is on the diagonal;
         - ``unmapped_area``, ``unmapped_pixels`` (period): without a class in one or both of the
-          years. With the sum of the transitions they add up to the zone.
+          years. With the sum of the transitions they add up to the zone, as far as the map goes;
+        - ``cell_area``, for cells.
 
         Coordinates: ``period`` such as "2006-2018", ``from_year`` and ``to_year``; the names of
         the classes, and ``class_id`` (from_class) with the legend as CF flags. The attribute
@@ -75,9 +81,10 @@ def transitions(
 
     Notes
     -----
-    Chunks are counted by themselves and added up, so that chunks do not show. A pixel of a
-    projected map has the area of its sides, one in degrees that on the ellipsoid. A task holds
-    (zones times classes times classes) numbers.
+    Chunks are counted by themselves and added up, so that chunks do not show. For the whole map
+    and for zones of pixels, a pixel of a projected map has the area of its sides, one in degrees
+    that on the ellipsoid; in cells, areas are those on the ellipsoid whatever the map. A task
+    holds (zones times classes times classes) numbers.
 
     References
     ----------
@@ -104,15 +111,12 @@ def transitions(
         classes.isel(year=[fields.years.index(pair[end]) for pair in pairs]).rename(year="period")
         for end in (0, 1)
     )
-    of_row = row_areas(classes)
-    area = float(of_row[0])
-    checked = None if zones is None else check_zones(zones, classes)
-    ids = None if checked is None else known_ids(checked, zone_ids)
-    # Relative to the first, so that equal rows weigh exactly 1 and their sums are exact.
-    counts = count_pairs(
-        before, after, legend=fields.legend, weights=of_row / area, zones=checked, ids=ids
-    )
-    return _describe(counts, area, fields=fields, pairs=pairs, zones=checked, ids=ids)
+    coords = period_coords(pairs) | class_coords(fields.legend)
+    if zones is None or isinstance(zones, xr.DataArray):
+        return _in_pixels(before, after, zones, zone_ids, fields=fields, coords=coords)
+    if zone_ids is not None:
+        raise CubeError("zone_ids are of zones on the pixels of the map; select cells afterwards.")
+    return _in_cells(before, after, as_grid(zones), fields=fields, coords=coords)
 
 
 def _class_map(fields: MapFields) -> xr.DataArray:
@@ -152,26 +156,39 @@ def _periods(fields: MapFields, years: Periods | None) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in pairs]
 
 
-def _describe(
-    counts: Any,
-    area: float,
+def _in_pixels(
+    before: xr.DataArray,
+    after: xr.DataArray,
+    zones: xr.DataArray | None,
+    zone_ids: Sequence[int] | None,
     *,
     fields: MapFields,
-    pairs: Sequence[tuple[int, int]],
-    zones: xr.DataArray | None,
-    ids: NDArray[np.int64] | None,
+    coords: dict[str, Any],
 ) -> xr.Dataset:
-    """Sums (period, zone, pair, 2) as variables."""
-    classes = len(fields.legend)
-    zoned = ids is not None
+    """Transitions of whole pixels, in all or in each zone."""
+    checked = None if zones is None else check_zones(zones, before)
+    ids = None if checked is None else known_ids(checked, zone_ids)
+    of_row = row_areas(before.isel(period=0))
+    area = float(of_row[0])
+    counts = count_pairs(
+        before,
+        after,
+        legend=fields.legend,
+        # Relative to the first, so that equal rows weigh exactly 1 and their sums are exact.
+        weights=of_row / area,
+        zones=checked,
+        ids=ids,
+    )
     summed = xr.Variable(("period", "zone", "pair", "sum"), counts)
-    if not zoned:
+    if checked is None or ids is None:
         summed = summed.isel(zone=0)
+    else:
+        coords |= _zone_coords(checked, ids)
+    classes = len(fields.legend)
     matrix = summed.isel(pair=slice(None, -1)).unstack(
         pair={"from_class": classes, "to_class": classes}
     )
-    dims = ("period", "from_class", "to_class", *(("zone",) if zoned else ()))
-    matrix = matrix.transpose(*dims, "sum")
+    matrix = matrix.transpose("period", "from_class", "to_class", ...)
     lacking = summed.isel(pair=-1)
     made = {
         "transition_area": matrix.isel(sum=1) * area,
@@ -179,13 +196,31 @@ def _describe(
         "unmapped_area": lacking.isel(sum=1) * area,
         "unmapped_pixels": lacking.isel(sum=0).astype(np.int64),
     }
-    coords = period_coords(pairs) | class_coords(fields.legend)
-    if ids is not None and zones is not None:
-        coords |= _zone_coords(zones, ids)
-    return finish(made, coords, fields=fields)
+    return _finish(made, coords, fields=fields)
 
 
-def finish(
+def _in_cells(
+    before: xr.DataArray,
+    after: xr.DataArray,
+    grid: TargetGrid,
+    *,
+    fields: MapFields,
+    coords: dict[str, Any],
+) -> xr.Dataset:
+    """Transitions in cells, with shares of pixels."""
+    matrix, lacking = pair_areas(before, after, grid, legend=fields.legend)
+    made = {"transition_area": matrix, "unmapped_area": lacking}
+    of_cells, mapping = cell_coords(grid)
+    result = _finish(made, coords | of_cells, fields=fields)
+    area = {"long_name": "area of the cell on the ellipsoid", "units": "m2"}
+    result["cell_area"] = (grid.dims, grid.areas().reshape(grid.shape), area)
+    for name in result.data_vars if mapping else ():
+        result[name].encoding["grid_mapping"] = mapping
+    result.attrs["grid"] = grid.name
+    return result
+
+
+def _finish(
     made: dict[str, xr.Variable], coords: dict[str, Any], *, fields: MapFields
 ) -> xr.Dataset:
     """Areas and pixels as a Dataset with attributes written anew."""

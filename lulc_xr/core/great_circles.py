@@ -56,7 +56,7 @@ def polygon_areas(longitude: Array, latitude: Array) -> Array:
     """Area on the ellipsoid of polygons with great circles for edges, in square metres.
 
     Great circles are those of the sphere that holds the places by their longitude and geodetic
-    latitude, as SCRIP and CDO take them.
+    latitude, as CDO takes them.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def polygon_areas(longitude: Array, latitude: Array) -> Array:
     turn = corners[..., 0] * after[..., 1] - corners[..., 1] * after[..., 0]
     total = np.zeros(len(corners))
     around = np.zeros(len(corners))
-    top = np.abs(latitude).max(axis=1) >= 90 - AT_POLE
+    top = np.abs(latitude).max(axis=1) > 75
     middle = corners[..., 2].mean(axis=1)
     nodes, weights = np.polynomial.legendre.leggauss(6)
     parts = []
@@ -84,7 +84,8 @@ def polygon_areas(longitude: Array, latitude: Array) -> Array:
         rate = weight * np.divide(turn, flat, out=np.zeros_like(turn), where=flat > 0)
         around += rate.sum(axis=1)
         parts.append((rate, z / np.sqrt(flat + z**2)))
-    # Counted from a parallel nearby, so that no digits are lost; from the pole that is inside.
+    # Counted from a parallel nearby, so that no digits are lost; from the pole where it is inside
+    # or near, since longitude runs fast there.
     level = np.where(top | (np.abs(around) > np.pi), np.sign(middle), middle)
     base = area_up_to(level)[:, None]
     for rate, sine in parts:
@@ -127,7 +128,8 @@ def contains(corners: Array, place: Array) -> NDArray[np.bool_]:
     u, v = along(east) / depth, along(north) / depth
     u_after, v_after = np.roll(u, -1, axis=1), np.roll(v, -1, axis=1)
     crosses = (v > 0) != (v_after > 0)
-    # Turned round, an edge changes both signs: its two polygons agree on the crossing.
-    side = (u * v_after - u_after * v > 0) == (v_after > v)
+    # Turned round, an edge changes both signs: its two polygons agree on the crossing, and that
+    # there is none at an edge that the place lies on.
+    side = (u * v_after - u_after * v) * np.sign(v_after - v) > 0
     found: NDArray[np.bool_] = (crosses & side).sum(axis=1) % 2 == 1
     return found & (depth > 0).all(axis=1)

@@ -26,7 +26,7 @@ _TOGETHER = 100_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VertexGrid(TargetGrid):
-    """Cells between great circles from vertex to vertex, as SCRIP and CDO take them.
+    """Cells between great circles from vertex to vertex, as CDO takes them.
 
     Parameters
     ----------

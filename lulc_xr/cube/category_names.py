@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from lulc_xr.core.legend import Legend
 
@@ -30,17 +30,17 @@ def category_xml(legend: Legend, *, bands: int = 1) -> bytes:
     GDAL, raster data model (category names, raster attribute table) and
     https://github.com/OSGeo/gdal/blob/master/data/pam.xsd
     """
-    root = ElementTree.Element("PAMDataset")
+    root = ET.Element("PAMDataset")
     named = {c.class_id: c.name for c in legend.classes}
     for number in range(1, bands + 1):
-        band = ElementTree.SubElement(root, "PAMRasterBand", band=str(number))
-        names = ElementTree.SubElement(band, "CategoryNames")
+        band = ET.SubElement(root, "PAMRasterBand", band=str(number))
+        names = ET.SubElement(band, "CategoryNames")
         # One name for each value from 0 on; values between classes have none.
         for value in range(max(named) + 1):
-            ElementTree.SubElement(names, "Category").text = named.get(value, "")
+            ET.SubElement(names, "Category").text = named.get(value, "")
         _add_table(band, legend)
-    ElementTree.indent(root)
-    written: bytes = ElementTree.tostring(root, encoding="utf-8")
+    ET.indent(root)
+    written: bytes = ET.tostring(root, encoding="utf-8")
     return written + b"\n"
 
 
@@ -56,13 +56,13 @@ def rgb(color: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _add_table(band: ElementTree.Element, legend: Legend) -> None:
-    table = ElementTree.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
+def _add_table(band: ET.Element, legend: Legend) -> None:
+    table = ET.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
     for index, (title, kind, use) in enumerate(_COLUMNS):
-        column = ElementTree.SubElement(table, "FieldDefn", index=str(index))
+        column = ET.SubElement(table, "FieldDefn", index=str(index))
         for key, value in (("Name", title), ("Type", kind), ("Usage", use)):
-            ElementTree.SubElement(column, key).text = str(value)
+            ET.SubElement(column, key).text = str(value)
     for index, entry in enumerate(legend.classes):
-        row = ElementTree.SubElement(table, "Row", index=str(index))
+        row = ET.SubElement(table, "Row", index=str(index))
         for value in (entry.class_id, entry.name, *rgb(entry.color)):
-            ElementTree.SubElement(row, "F").text = str(value)
+            ET.SubElement(row, "F").text = str(value)

@@ -14,11 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import dask
 import numpy as np
 import rasterio
 import rasterio.shutil
 import xarray as xr
+from dask.base import compute
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
@@ -199,7 +199,7 @@ class _File:
         values = np.ascontiguousarray(self.layer.values(part))
         file.write(values, window=window)
         key = (window.col_off, window.row_off, window.width, window.height)
-        self.checks[key] = zlib.crc32(values)
+        self.checks[key] = zlib.crc32(values.data)
 
     def finish(self) -> None:
         """The COG with its overviews, read back and compared with what was written."""
@@ -212,7 +212,8 @@ class _File:
         self.plain.unlink()
         with rasterio.open(self.place) as file:
             for key, check in self.checks.items():
-                if zlib.crc32(np.ascontiguousarray(file.read(window=Window(*key)))) != check:
+                found = np.ascontiguousarray(file.read(window=Window(*key)))
+                if zlib.crc32(found.data) != check:
                     raise OSError(
                         f"{self.place.name} does not hold what was written at column {key[0]}, "
                         f"row {key[1]}"
@@ -231,7 +232,7 @@ def _write_year(
         blocks = _blocks(part)
         # A few blocks at once, so that all cores compute and memory stays bounded.
         while batch := list(islice(blocks, min(os.cpu_count() or 1, _MOST_BLOCKS))):
-            computed = dask.compute(*(block for _, block in batch))
+            computed = compute(*(block for _, block in batch))
             for (window, _), values in zip(batch, computed, strict=True):
                 for file, handle in zip(files, opened, strict=True):
                     file.write(handle, window, values)

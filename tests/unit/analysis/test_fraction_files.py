@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lulc_xr as lx
-from lulc_xr.core.grids import named_grid
-from lulc_xr.core.lattice_grid import LatticeGrid
+from tests.european import cells_of
 from tests.fractions import made_fractions
 
 LEGEND = lx.Legend(
@@ -34,17 +33,7 @@ FORMATS = ("f.nc", "f.zarr")
 
 def rotated(ny=5, nx=4):
     """Some cells of EUR-11 in the middle of Europe."""
-    whole = named_grid("EUR-11")
-    return LatticeGrid(
-        name="part",
-        nx=nx,
-        ny=ny,
-        first_x=float(whole.x[200]),
-        first_y=float(whole.y[210]),
-        step_x=whole.step_x,
-        step_y=whole.step_y,
-        pole=whole.pole,
-    )
+    return cells_of("EUR-11", range(210, 210 + ny), range(200, 200 + nx))
 
 
 @pytest.fixture

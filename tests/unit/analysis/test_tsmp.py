@@ -11,7 +11,7 @@ import xarray as xr
 import lulc_xr as lx
 from lulc_xr.core.clm import LANDUNITS
 from lulc_xr.core.errors import CubeError, StoreError
-from tests.clm_surface import sums_of
+from tests.clm_surface import read_raw, sums_of
 from tests.plant_types import cell_coordinates, made_plant_types, set_cell
 
 
@@ -105,6 +105,20 @@ def test_the_file_says_where_it_comes_from(tmp_path):
     assert "wetland=14" in attrs["history"]
     assert attrs["history"].endswith("made up")
     assert "netCDF4" in attrs["lulc_xr_versions"]
+
+
+@pytest.mark.parametrize("decode_coords", [True, "all"])
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_plant_types_may_come_from_a_file(tmp_path, decode_coords, suffix):
+    plants, path = made_plant_types(), tmp_path / f"plants.{suffix}"
+    plants.to_netcdf(path) if suffix == "nc" else plants.to_zarr(path, consolidated=False)
+    options = {"consolidated": False} if suffix == "zarr" else {}
+    lx.export_tsmp(plants, tmp_path / "memory.nc")
+    with xr.open_dataset(path, decode_coords=decode_coords, **options) as opened:
+        lx.export_tsmp(opened, tmp_path / "file.nc")
+    one, other = (read_raw(tmp_path / f"{name}.nc") for name in ("memory", "file"))
+    assert other["dimensions"] == one["dimensions"]
+    assert other["variables"] == one["variables"]
 
 
 def test_one_year_alone_is_computed(tmp_path):

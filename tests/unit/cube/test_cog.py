@@ -310,7 +310,7 @@ def test_nothing_is_computed_for_what_is_refused(large, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_said(large, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match="could not write .*Nothing was left behind"):
+    with pytest.raises(StoreError, match=r"could not write .*Nothing was left behind"):
         lx.to_cog(large, tmp_path / "file" / "map.tif", year=2018)
 
 
