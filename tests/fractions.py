@@ -123,4 +123,8 @@ def made_fractions(
             ]),
         },
     )  # fmt: skip
-    return made.chunk({"year": 1, dims[0]: max(1, cells[0] // 2)}) if lazy else made
+    if lazy:
+        sizes = {"year": 1, dims[0]: max(1, cells[0] // 2)}
+        for name, value in made.data_vars.items():
+            made[name] = value.chunk({d: n for d, n in sizes.items() if d in value.dims})
+    return made

@@ -150,7 +150,9 @@ def _of_bio(bio: Mapping[str, xr.DataArray]) -> tuple[xr.DataArray, str]:
         raise CubeError(
             f"climate lacks {', '.join(wanting)}; it has {', '.join(sorted(bio))}. " + _EXPECTED
         )
-    used = [n for n in sorted(bio) if n in _USED]
+    spare = {"bio04"} if {"bio10", "bio11"} <= set(bio) else set()
+    spare |= {"bio17"} if "bio14" in bio else set()
+    used = [n for n in sorted(bio) if n in _USED and n not in spare]
     made: xr.DataArray = xr.apply_ufunc(
         _bio, *(bio[name] for name in used), kwargs={"names": used},
         output_core_dims=[[VARIABLE]], join="exact", dask="parallelized",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -46,6 +48,10 @@ class ContextRangeWarning(UserWarning):
     """A model is asked for places whose climate none of its training samples has."""
 
 
+class GridWarning(UserWarning):
+    """Cells of a grid are not given in full, or in two ways that differ; says what was taken."""
+
+
 def name_unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """Say that a name is unknown and list the known ones, nearest first.
 
@@ -72,3 +78,19 @@ def name_unknown(kind: str, name: object, known: Iterable[str]) -> str:
     ratio = {item: difflib.SequenceMatcher(None, str(name), item).ratio() for item in names}
     ordered = sorted(names, key=lambda item: -ratio[item])
     return f"unknown {kind} {str(name)!r}. Known, nearest first: {', '.join(ordered) or 'none'}."
+
+
+def warn_caller(message: str, kind: type[Warning]) -> None:
+    """Warn at the line outside of lulc_xr that led here, however deep inside we are.
+
+    Parameters
+    ----------
+    message : str
+        What to say.
+    kind : type of Warning
+        Its class.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("lulc_xr."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, kind, stacklevel=level)

@@ -153,7 +153,7 @@ CLIMATE_RULES: Mapping[str, PlantClimateRules] = {"bonan2002": PlantClimateRules
 """Climate rules by name."""
 
 
-def climate_rules(rules: str | PlantClimateRules) -> PlantClimateRules:
+def find_climate_rules(rules: str | PlantClimateRules) -> PlantClimateRules:
     """Rules by their name, or as they are.
 
     Raises

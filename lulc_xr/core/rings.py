@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ def close_rings(
     latitude: NDArray[np.float64],
     *,
     starts: NDArray[np.int64],
-    names: NDArray[np.int64],
+    names: NDArray[Any],
     grid: str,
     cells: NDArray[np.int64] | None = None,
 ) -> Outlines:
@@ -26,8 +28,8 @@ def close_rings(
         Vertices of all rings in degrees, longitude in [-180, 180), shape (vertex,).
     starts : ndarray of int64
         Where each ring begins, and the number of vertices, shape (ring + 1,).
-    names : ndarray of int64
-        Number of each cell in its grid, for messages, shape (cell,).
+    names : ndarray
+        Number of each cell in its grid, or its id, for messages, shape (cell,).
     grid : str
         Name of the grid, for messages.
     cells : ndarray of int64, optional
@@ -48,7 +50,7 @@ def close_rings(
     around = np.flatnonzero(np.add.reduceat(jumps, starts[:-1]))
     if around.size:
         raise CubeError(
-            f"cell {int(names[cells[around[0]]])} of grid {grid!r} holds a pole ({around.size} "
+            f"cell {names[cells[around[0]]]} of grid {grid!r} holds a pole ({around.size} "
             "such cells). Its outline can't be followed in longitude and latitude: leave the "
             "cell out, or end the map before the pole."
         )
