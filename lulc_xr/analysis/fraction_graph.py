@@ -62,6 +62,7 @@ def grid_sums(
     *,
     what: What,
     columns: int,
+    token: str,
     finish: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> da.Array:
     """Sums of maps in the cells of a grid, lazily.
@@ -76,6 +77,8 @@ def grid_sums(
         What is summed, see :func:`lulc_xr.analysis.fraction_sums.sum_block`.
     columns : int
         Number of sums in a cell of the result.
+    token : str
+        Names the grid in keys, see :func:`grid_token`.
     finish : callable, optional
         Sums (cell, column) of all maps to what the result holds of each cell.
 
@@ -90,8 +93,8 @@ def grid_sums(
     leaves: list[Any] = []
     for part in parts:
         lazy = None if part.values is None else _chunked(part.values)
-        token = tokenize(part.extent, part.winners, part.legend, what, grid.name, grid.shape)
-        name = f"sum-{what}-{token}-{tokenize(lazy.name if lazy is not None else None)}"
+        own = tokenize(part.extent, part.winners, part.legend, what, token)
+        name = f"sum-{what}-{own}-{tokenize(lazy.name if lazy is not None else None)}"
         if lazy is not None:
             arrays.append(lazy)
         leaves += _add_blocks(tasks, part, lazy, name=name, grid=grid, what=what, pieces=pieces)
@@ -103,6 +106,11 @@ def grid_sums(
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=arrays)
     chunks = ((columns,), *((n,) for n in grid.shape))
     return da.Array(graph, name, chunks=chunks, dtype=np.float64)
+
+
+def grid_token(grid: TargetGrid) -> str:
+    """What names a grid in keys of tasks: two grids never have the same."""
+    return str(tokenize(grid))
 
 
 def _chunked(values: xr.DataArray) -> da.Array:

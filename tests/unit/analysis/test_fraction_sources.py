@@ -154,6 +154,16 @@ def test_maps_of_other_years_do_not_compete():
     )
 
 
+def test_grids_of_one_name_and_shape_are_not_taken_for_each_other():
+    maps = whole_map(chunk=10)
+    moved = lattice(west=-0.3, south=-0.33, step=0.11, rows=6, columns=7, pole=(-162.0, 39.25))
+    pair = [lx.fractions(maps, g)["fraction"] for g in (rotated(), moved)]
+    together = dask.compute(*(f.data for f in pair))
+    for found, alone in zip(together, pair, strict=True):
+        np.testing.assert_array_equal(found, alone.values)
+    assert np.abs(together[0] - together[1]).max() > 0.01
+
+
 def test_legends_must_agree():
     other = whole_map(legend=lx.Legend.from_names("other", ["a", "b", "c"])).isel(x=slice(20, None))
     with pytest.raises(CubeError, match="legends differ: map 1 has 'demo' with crop, wood, water"):
