@@ -62,7 +62,7 @@ def grid_sums(
     *,
     what: What,
     columns: int,
-    token: str,
+    token: str | None = None,
     finish: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> da.Array:
     """Sums of maps in the cells of a grid, lazily.
@@ -77,8 +77,8 @@ def grid_sums(
         What is summed, see :func:`lulc_xr.analysis.fraction_sums.sum_block`.
     columns : int
         Number of sums in a cell of the result.
-    token : str
-        Names the grid in keys, see :func:`grid_token`.
+    token : str, optional
+        Names the grid in keys, see :func:`grid_token`; made here without.
     finish : callable, optional
         Sums (cell, column) of all maps to what the result holds of each cell.
 
@@ -88,6 +88,7 @@ def grid_sums(
         (column, cells along each dimension of the grid); 0 where a cell meets no map.
     """
     pieces = pieces_for(grid.width())
+    token = token or grid_token(grid)
     tasks: dict[Any, Task] = {}
     arrays: list[Any] = []
     leaves: list[Any] = []
