@@ -10,22 +10,31 @@ from typing import Any
 from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.adding import add_fractions
 from lulc_xr.analysis.area import estimate_area
 from lulc_xr.analysis.block_scores import bootstrap_accuracy
 from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
+from lulc_xr.analysis.cell_climate import cell_climate
 from lulc_xr.analysis.class_areas import class_areas
 from lulc_xr.analysis.comparison import compare, mean_and_interval
 from lulc_xr.analysis.design import Design
+from lulc_xr.analysis.fractions import fractions
 from lulc_xr.analysis.grid_files import as_grid, read_grid
 from lulc_xr.analysis.judged import judge_points
 from lulc_xr.analysis.landscape import fragmentation
+from lulc_xr.analysis.masks import mask
 from lulc_xr.analysis.nesting import aggregate_fractions
 from lulc_xr.analysis.paired import MapComparison, compare_maps
+from lulc_xr.analysis.plant_types import plant_functional_types
 from lulc_xr.analysis.point_drawing import draw_points
+from lulc_xr.analysis.point_fractions import fractions_from_points
 from lulc_xr.analysis.sampling_design import plan_sample
 from lulc_xr.analysis.sweeps import pool_folds, summarise
 from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
+from lulc_xr.analysis.transition_tables import change_table
+from lulc_xr.analysis.transitions import transitions
 from lulc_xr.analysis.zonal import zonal_uncertainty
+from lulc_xr.analysis.zone_areas import area
 from lulc_xr.core.applicability import Applicability
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.calibration import Calibration
@@ -54,6 +63,9 @@ from lulc_xr.core.legend import Legend, LegendClass
 from lulc_xr.core.legends import legend, list_legends
 from lulc_xr.core.model import ModelSpec, Predictor, Scaling
 from lulc_xr.core.place import place_context
+from lulc_xr.core.plant_crosswalks import list_plant_crosswalks, plant_crosswalk
+from lulc_xr.core.plant_groups import plant_group_legend
+from lulc_xr.core.plant_rules import PlantClimateRules
 from lulc_xr.core.regions import RegionKey
 from lulc_xr.core.sensors import COMMON_BANDS
 from lulc_xr.cube.bioclim import bioclim
@@ -71,6 +83,7 @@ from lulc_xr.cube.write import write_variables
 from lulc_xr.jobs.recipe import Recipe
 from lulc_xr.jobs.recipe_files import load_recipe
 from lulc_xr.prediction.classify import classify
+from lulc_xr.prediction.consistency import consistent
 from lulc_xr.prediction.estimator import EstimatorPredictor, features_of
 from lulc_xr.prediction.objects import aggregate
 from lulc_xr.prediction.segments import segment
@@ -101,6 +114,7 @@ _ON_DEMAND = {
     "Ensemble": "lulc_xr.models.ensemble",
     "Experiment": "lulc_xr.jobs.experiment",
     "ExperimentReport": "lulc_xr.jobs.experimenting",
+    "ExportReport": "lulc_xr.analysis.export_report",
     "FixMatch": "lulc_xr.training.methods",
     "LossConfig": "lulc_xr.training.loss_config",
     "MeanTeacher": "lulc_xr.training.methods",
@@ -126,6 +140,9 @@ _ON_DEMAND = {
     "conformalize": "lulc_xr.models.conformalize",
     "coverage_of_sets": "lulc_xr.models.conformal_coverage",
     "encode_samples": "lulc_xr.training.probe",
+    "export_clm_landuse": "lulc_xr.analysis.clm_landuse",
+    "export_clm_surface": "lulc_xr.analysis.clm_surface",
+    "export_tsmp": "lulc_xr.analysis.tsmp",
     "fit": "lulc_xr.training.fit",
     "fit_applicability": "lulc_xr.models.applicability",
     "fit_ensemble": "lulc_xr.training.members",
@@ -140,11 +157,18 @@ _ON_DEMAND = {
     "load_stac": "lulc_xr.cube.stac",
     "make_network": "lulc_xr.models.registry",
     "open_class_map": "lulc_xr.cube.class_raster",
+    "open_fractions": "lulc_xr.analysis.fraction_files",
     "plan_recipe": "lulc_xr.jobs.planning",
+    "plot_fractions": "lulc_xr.plotting_fractions",
+    "plot_transitions": "lulc_xr.plotting_change",
     "pretrain": "lulc_xr.training.pretrain",
     "rasterize_regions": "lulc_xr.cube.rasterize",
     "read_nested": "lulc_xr.cube.nested",
     "run_experiment": "lulc_xr.jobs.experimenting",
+    "stac_item": "lulc_xr.cube.map_item",
+    "to_cog": "lulc_xr.cube.cog",
+    "write_fractions": "lulc_xr.analysis.fraction_files",
+    "tsmp_land_mask": "lulc_xr.analysis.tsmp_mask",
 }
 
 __all__ = [
@@ -172,6 +196,7 @@ __all__ = [
     "Experiment",
     "ExperimentError",
     "ExperimentReport",
+    "ExportReport",
     "FixMatch",
     "GridWarning",
     "IncompleteMapWarning",
@@ -187,6 +212,7 @@ __all__ = [
     "ModelSpec",
     "ModulePredictor",
     "MonteCarloDropout",
+    "PlantClimateRules",
     "Predictor",
     "Prefetched",
     "PretrainConfig",
@@ -212,9 +238,11 @@ __all__ = [
     "ViewRanges",
     "WriteReport",
     "accuracy",
+    "add_fractions",
     "aggregate",
     "aggregate_fractions",
     "applicability_of",
+    "area",
     "as_grid",
     "as_predictor",
     "assess",
@@ -226,6 +254,8 @@ __all__ = [
     "build_cube",
     "calibrate",
     "calibration_scores",
+    "cell_climate",
+    "change_table",
     "class_areas",
     "classify",
     "compare",
@@ -234,6 +264,7 @@ __all__ = [
     "composite",
     "conformal_coverage",
     "conformalize",
+    "consistent",
     "context_at",
     "coverage_of_sets",
     "crosswalk",
@@ -242,6 +273,9 @@ __all__ = [
     "draw_weak_samples",
     "encode_samples",
     "estimate_area",
+    "export_clm_landuse",
+    "export_clm_surface",
+    "export_tsmp",
     "extend_cube",
     "extract_samples",
     "features_of",
@@ -251,6 +285,8 @@ __all__ = [
     "fit_context_scaling",
     "fit_ensemble",
     "fit_snapshots",
+    "fractions",
+    "fractions_from_points",
     "fragmentation",
     "group_biogeographical",
     "join_lucas",
@@ -262,6 +298,7 @@ __all__ = [
     "list_grids",
     "list_legends",
     "list_networks",
+    "list_plant_crosswalks",
     "load_classifier",
     "load_ensemble",
     "load_experiment",
@@ -273,14 +310,21 @@ __all__ = [
     "lucas_labels",
     "make_folds",
     "make_network",
+    "mask",
     "mean_and_interval",
     "open_class_map",
     "open_cube",
+    "open_fractions",
     "open_samples",
     "place_context",
     "plan_recipe",
     "plan_sample",
     "plan_samples",
+    "plant_crosswalk",
+    "plant_functional_types",
+    "plant_group_legend",
+    "plot_fractions",
+    "plot_transitions",
     "plotting",
     "pool_folds",
     "pretrain",
@@ -298,13 +342,18 @@ __all__ = [
     "segment",
     "show_versions",
     "smooth",
+    "stac_item",
     "summarise",
     "testing",
+    "to_cog",
     "transfer_accuracy",
+    "transitions",
+    "tsmp_land_mask",
     "unread_dates",
     "verify",
     "write_context",
     "write_cube",
+    "write_fractions",
     "write_samples",
     "write_variables",
     "zonal_uncertainty",

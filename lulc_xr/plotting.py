@@ -139,7 +139,7 @@ def plot_true_color(
         clear &= date["clear"].transpose("y", "x").values > 0
     ax = _new_axes() if ax is None else ax
     _show(ax, colors, _stretched(pixels, clear, stretch))
-    _mark_missing(ax)
+    mark_missing(ax)
     ax.set_title(f"True colour, {np.datetime_as_string(date['time'].values, unit='D')}")
     return ax
 
@@ -183,7 +183,7 @@ def plot_overview(
     square = len(maps) == 2
     rows, columns = (2, 2) if square else (1, 3)
     tall = _PANEL * float(np.clip(land_cover.sizes["y"] / land_cover.sizes["x"], 0.4, 2.5))
-    figure = _new_figure(width=_PANEL * columns + 0.8, height=tall * rows + 1.9)
+    figure = new_figure(width=_PANEL * columns + 0.8, height=tall * rows + 1.9)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True).ravel()
     plot_true_color(cube, ax=axes[0])
     present = set()
@@ -208,7 +208,7 @@ def _draw_map(ax: Axes, class_map: xr.DataArray, legend: Legend, *, title: str) 
     _show(ax, flat, (255 * colors).round().astype(np.uint8)[position])
     present = {int(class_id) for class_id in np.unique(flat.values)}
     if FILL_CLASS in present:
-        _mark_missing(ax)
+        mark_missing(ax)
     ax.set_title(_titled(title, flat))
     return present
 
@@ -238,7 +238,7 @@ def _draw_entropy(ax: Axes, entropy: xr.DataArray, classes: int | None, *, below
         )
     image = _show(ax, flat, values, cmap="magma", vmin=0.0, vmax=limit)
     if np.isnan(values).any():
-        _mark_missing(ax)
+        mark_missing(ax)
     ax.set_title(_titled("Entropy", flat))
     # Within the axes' own frame, so that the maps of a picture keep one size.
     place = ax.inset_axes((0.05, -0.22, 0.9, 0.05) if below else (1.04, 0.0, 0.05, 1.0))
@@ -285,7 +285,7 @@ def _label_axis(axis: Any, coord: xr.DataArray, distance: str, angle: str) -> No
     axis.set_label_text(text)
 
 
-def _mark_missing(ax: Axes) -> None:
+def mark_missing(ax: Axes) -> None:
     """Hatched light grey behind the image, seen where the image is clear."""
     ax.patch.set(facecolor=_GREY, edgecolor=_HATCH_GREY, hatch="////", linewidth=0)
 
@@ -359,7 +359,7 @@ def _titled(title: str, da: xr.DataArray) -> str:
     return f"{title} {int(da['year'])}" if "year" in da.coords else title
 
 
-def _new_figure(*, width: float, height: float) -> Figure:
+def new_figure(*, width: float, height: float) -> Figure:
     """A figure that pyplot does not know of, so that none is left open."""
     figure = require("matplotlib.figure", extra="viz").Figure(
         figsize=(width, height), layout="compressed"
@@ -370,7 +370,7 @@ def _new_figure(*, width: float, height: float) -> Figure:
 
 
 def _new_axes() -> Axes:
-    return _new_figure(width=7, height=5.5).subplots()
+    return new_figure(width=7, height=5.5).subplots()
 
 
 def _png(figure: Figure) -> bytes:

@@ -155,6 +155,9 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
     key = np.empty(most, np.int64)
     rise = np.empty(most, np.float64)
     area = np.empty(most, np.float64)
+    line = np.empty(most, np.int64)
+    order = np.empty(most, np.int64)
+    ends = np.empty(rows, np.int64)
     cell_out = np.empty(2 * total, np.int32)
     row_out = np.empty(2 * total, np.int32)
     start_out = np.empty(2 * total, np.int32)
@@ -216,7 +219,34 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
                     row += 1
             last += 1
         sign = 1.0 if turn > 0 else -1.0
-        order = np.argsort(key[:count])
+        # In the order of rows by counting, within a row one by one: rows hold few touched pixels.
+        top = rows
+        bottom = 0
+        for n in range(count):
+            line[n] = key[n] // width
+            top = min(top, line[n])
+            bottom = max(bottom, line[n] + 1)
+        ends[top:bottom] = 0
+        for n in range(count):
+            ends[line[n]] += 1
+        for row in range(top + 1, bottom):
+            ends[row] += ends[row - 1]
+        for n in range(count - 1, -1, -1):
+            ends[line[n]] -= 1
+            order[ends[line[n]]] = n
+        for row in range(top, bottom):
+            begin = ends[row]
+            end = ends[row + 1] if row + 1 < bottom else count
+            if end - begin > 24:
+                order[begin:end] = order[begin:end][np.argsort(key[order[begin:end]])]
+                continue
+            for n in range(begin + 1, end):
+                taken = order[n]
+                place = n
+                while place > begin and key[order[place - 1]] > key[taken]:
+                    order[place] = order[place - 1]
+                    place -= 1
+                order[place] = taken
         inside = 0.0
         n = 0
         while n < count:

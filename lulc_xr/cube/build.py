@@ -14,6 +14,7 @@ import xarray as xr
 from lulc_xr.core.blocks import ChunkPlan, plan_chunks
 from lulc_xr.core.cube import check_cube
 from lulc_xr.core.errors import CubeError, StoreError
+from lulc_xr.core.exchange import exchange
 from lulc_xr.cube.commit import discard_journal, update_root
 from lulc_xr.cube.extend import EXTENDED
 from lulc_xr.cube.growth import Growth, place_cube
@@ -22,7 +23,6 @@ from lulc_xr.cube.ledger import job_hash
 from lulc_xr.cube.locking import lock_file, writing
 from lulc_xr.cube.regions import Region, write_regions
 from lulc_xr.cube.shards import WriteReport
-from lulc_xr.cube.staging import exchange
 from lulc_xr.cube.store import StorePath, create_cube, open_group
 
 

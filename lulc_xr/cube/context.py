@@ -26,10 +26,10 @@ from lulc_xr.core.context import (
 )
 from lulc_xr.core.cube import crs_of
 from lulc_xr.core.errors import CubeError, IncompleteMapWarning, StoreError
+from lulc_xr.core.exchange import exchange, remove_beside
 from lulc_xr.cube.commit import publish
 from lulc_xr.cube.ledger import array_of
 from lulc_xr.cube.locking import writing
-from lulc_xr.cube.staging import exchange, remove_beside
 from lulc_xr.cube.store import StorePath, open_cube, open_group
 
 _Y = ("y_bioclim", "latitude", "lat", "y")

@@ -25,11 +25,11 @@ from lulc_xr.core.cube import (
     check_scale,
 )
 from lulc_xr.core.errors import IncompleteMapWarning, StoreError
+from lulc_xr.core.exchange import exchange, remove_beside
 from lulc_xr.core.georeference import GRID_MAPPING, grid_mapping_variable, zarr_conventions
 from lulc_xr.cube.arrays import array_layout, create_array, is_stored_already, stored_encoding
 from lulc_xr.cube.ledger import array_of, unfinished
 from lulc_xr.cube.shards import write_shards
-from lulc_xr.cube.staging import exchange, remove_beside
 
 StorePath = str | PathLike[str]
 

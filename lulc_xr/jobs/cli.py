@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from lulc_xr.jobs import evaluation_commands, learning_commands, point_commands, trust_commands
+from lulc_xr.jobs import (
+    evaluation_commands,
+    land_model_commands,
+    learning_commands,
+    point_commands,
+    raster_commands,
+    trust_commands,
+)
 from lulc_xr.jobs.options import (
     BuiltStore,
     Catalogue,
@@ -261,11 +268,15 @@ def classify(
     )  # fmt: skip
 
 
+app.command()(raster_commands.cog)
 app.command()(point_commands.points)
 app.command()(evaluation_commands.evaluate)
 app.command()(evaluation_commands.verify)
 app.command()(learning_commands.experiment)
 app.command()(learning_commands.networks)
+app.command()(land_model_commands.fractions)
+app.command()(land_model_commands.plant_types)
+app.command()(land_model_commands.grids)
 
 
 def main() -> None:

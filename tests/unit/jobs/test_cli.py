@@ -14,7 +14,8 @@ from lulc_xr.samples.store import open_samples
 
 COMMANDS = (
     "demo", "plan", "build", "info", "sample", "train", "calibrate", "classify", "evaluate",
-    "verify", "points", "experiment", "networks",
+    "verify", "cog", "points", "experiment", "networks",
+    "verify", "points", "experiment", "networks", "fractions", "plant-types", "grids",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 
-from lulc_xr.cube.staging import remove_beside
+from lulc_xr.core.exchange import remove_beside
 
 
 def test_what_is_still_written_for_a_moment_goes_too(tmp_path):
