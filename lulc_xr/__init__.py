@@ -10,6 +10,7 @@ from typing import Any
 from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.adding import add_fractions
 from lulc_xr.analysis.area import estimate_area
 from lulc_xr.analysis.block_scores import bootstrap_accuracy
 from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
@@ -33,6 +34,7 @@ from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
 from lulc_xr.analysis.transition_tables import change_table
 from lulc_xr.analysis.transitions import transitions
 from lulc_xr.analysis.zonal import zonal_uncertainty
+from lulc_xr.analysis.zone_areas import area
 from lulc_xr.core.applicability import Applicability
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.calibration import Calibration
@@ -236,9 +238,11 @@ __all__ = [
     "ViewRanges",
     "WriteReport",
     "accuracy",
+    "add_fractions",
     "aggregate",
     "aggregate_fractions",
     "applicability_of",
+    "area",
     "as_grid",
     "as_predictor",
     "assess",

@@ -11,12 +11,14 @@ from typing import Any, Literal
 import xarray as xr
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.adjusted_areas import ShareInterval
 from lulc_xr.analysis.cell_climate import Method as ClimateMethod
 from lulc_xr.analysis.cell_climate import Missing
 from lulc_xr.analysis.fractions import fractions
 from lulc_xr.analysis.masks import mask
 from lulc_xr.analysis.plant_types import Share, plant_functional_types
 from lulc_xr.analysis.transitions import Periods, transitions
+from lulc_xr.analysis.zone_areas import Confusion, Unit, area
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.class_choice import ClassChoice
 from lulc_xr.core.crosswalk import Crosswalk
@@ -172,7 +174,7 @@ class LulcAccessor:
         task: str | None = None,
         years: Sequence[int] | None = None,
         entropy: bool = True,
-        members: bool = True,
+        members: bool | Literal["each"] = True,
     ) -> xr.Dataset:
         """Shares of classes in the cells of a grid, lazily. See :func:`lulc_xr.fractions`."""
         return fractions(
@@ -247,6 +249,24 @@ class LulcAccessor:
         return mask(
             self._cube, classes, task=task, min_probability=min_probability,
             max_entropy=max_entropy, legend=legend, name=name,
+        )  # fmt: skip
+
+    def area(
+        self,
+        zones: Any,
+        *,
+        by: Literal["year"] | None = "year",
+        task: str = "land_cover",
+        confusion: Confusion | Mapping[int, Confusion] | None = None,
+        level: float = 0.95,
+        interval: ShareInterval = "wilson",
+        unit: Unit = "km2",
+        zone_ids: Sequence[int] | None = None,
+    ) -> xr.Dataset:
+        """Area of each class in each zone, lazily. See :func:`lulc_xr.area`."""
+        return area(
+            self._cube, zones, by=by, task=task, confusion=confusion, level=level,
+            interval=interval, unit=unit, zone_ids=zone_ids,
         )  # fmt: skip
 
     def to_cog(
