@@ -10,6 +10,7 @@ from typing import Any
 from lulc_xr import plotting, testing
 from lulc_xr.accessor import LulcAccessor, as_predictor
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.adding import add_fractions
 from lulc_xr.analysis.area import estimate_area
 from lulc_xr.analysis.block_scores import bootstrap_accuracy
 from lulc_xr.analysis.calibration_scores import CalibrationScores, calibration_scores
@@ -237,6 +238,7 @@ __all__ = [
     "ViewRanges",
     "WriteReport",
     "accuracy",
+    "add_fractions",
     "aggregate",
     "aggregate_fractions",
     "applicability_of",

@@ -12,15 +12,20 @@ import xarray as xr
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
 from lulc_xr.analysis.adjusted_areas import ShareInterval
+from lulc_xr.analysis.cell_climate import Method as ClimateMethod
+from lulc_xr.analysis.cell_climate import Missing
 from lulc_xr.analysis.fractions import fractions
 from lulc_xr.analysis.masks import mask
+from lulc_xr.analysis.plant_types import Share, plant_functional_types
 from lulc_xr.analysis.transitions import Periods, transitions
 from lulc_xr.analysis.zone_areas import Confusion, Unit, area
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.class_choice import ClassChoice
+from lulc_xr.core.crosswalk import Crosswalk
 from lulc_xr.core.dates import Dates, Fill
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import Predictor
+from lulc_xr.core.plant_rules import PlantClimateRules
 from lulc_xr.core.segmentation import Method
 from lulc_xr.cube.composite import Weights, composite
 from lulc_xr.cube.shards import WriteReport
@@ -169,12 +174,38 @@ class LulcAccessor:
         task: str | None = None,
         years: Sequence[int] | None = None,
         entropy: bool = True,
-        members: bool = True,
+        members: bool | Literal["each"] = True,
     ) -> xr.Dataset:
         """Shares of classes in the cells of a grid, lazily. See :func:`lulc_xr.fractions`."""
         return fractions(
             self._cube, grid, of=of, task=task, years=years, entropy=entropy, members=members
         )
+
+    def plant_functional_types(
+        self,
+        grid: Any = None,
+        *,
+        climate: xr.Dataset | xr.DataArray,
+        climate_rules: str | PlantClimateRules = "bonan2002",
+        crosswalk: Crosswalk | None = None,
+        of: Literal["land_cover", "probability"] = "land_cover",
+        years: Sequence[int] | None = None,
+        crops: Literal["generic", "types"] = "generic",
+        wetland: Literal["landunit", "grass"] = "landunit",
+        irrigated_share: Share = 0.0,
+        needleleaf_share: Share = 0.5,
+        evergreen_share: Share | None = None,
+        land_fraction: xr.DataArray | None = None,
+        method: ClimateMethod = "auto",
+        on_missing: Missing = "refuse",
+    ) -> xr.Dataset:
+        """Land units, plant types and crops of CLM5. See :func:`lulc_xr.plant_functional_types`."""
+        return plant_functional_types(
+            self._cube, grid, climate=climate, climate_rules=climate_rules, crosswalk=crosswalk,
+            of=of, years=years, crops=crops, wetland=wetland, irrigated_share=irrigated_share,
+            needleleaf_share=needleleaf_share, evergreen_share=evergreen_share,
+            land_fraction=land_fraction, method=method, on_missing=on_missing,
+        )  # fmt: skip
 
     def consistent(
         self,

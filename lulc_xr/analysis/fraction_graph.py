@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lulc_xr.analysis.extents import LONLAT, Extent, transformer
 from lulc_xr.analysis.fraction_sums import Block, Sums, What, join, sum_block
-from lulc_xr.analysis.pixel_areas import is_equal_area
+from lulc_xr.analysis.pixel_areas import area_rule
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.target_grid import TargetGrid, pieces_for
 
@@ -125,7 +125,7 @@ def _add_blocks(
     sizes = [_even(n) for n in part.extent.shape] if lazy is None else list(lazy.chunks[1:])
     groups = [_groups(s, WIDE if lazy is None else BLOCK) for s in sizes]
     edges = [np.cumsum([0, *s]) for s in sizes]
-    equal = is_equal_area(part.extent)
+    rule = area_rule(part.extent)
     keys = []
     for i, j in _nearby(len(groups[0]) - 1, len(groups[1]) - 1):
         down, across = (range(g[k], g[k + 1]) for g, k in zip(groups, (i, j), strict=True))
@@ -137,7 +137,8 @@ def _add_blocks(
             continue
         block = Block(
             extent=extent,
-            equal=equal,
+            rule=rule,
+            first=(top, left),
             cells=cells,
             part=grid.part(cells),
             pieces=pieces,

@@ -25,7 +25,7 @@ _UNITS = "days since 1850-01-01"
 _OURS = "lulc_xr:"
 _OURS_IN_FILES = "lulc_xr_"
 # What reading decodes, and what the layout adds: neither is part of the variables in memory.
-_LAID_OUT = ("coordinates", "cell_measures")
+_LAID_OUT = ("coordinates", "cell_measures", "CDI_grid_type")
 _KNOWN_FRACTION = re.compile(r"(.*_)?fraction")
 
 
@@ -66,6 +66,9 @@ def to_layout(fractions: xr.Dataset) -> xr.Dataset:
         laid[name] = var.transpose(*ordered)
         own = [n for n in aside if set(laid[n].dims) <= set(var.dims)]
         laid[name].attrs = _attributes(str(name), var, coordinates=own, mapping=mapping)
+        if len(grid) == 1:
+            # Not CF: cdo, which ICON's tools stand on, needs it to find the cells beside classes.
+            laid[name].attrs["CDI_grid_type"] = "unstructured"
     for name in laid.variables:
         laid[name].encoding = {}
         if name not in bounds and not {"long_name", "standard_name"} & set(laid[name].attrs):

@@ -1,7 +1,7 @@
 """Loops over the pixels of a block that add up what cells hold of them.
 
 All take spans (cell, row, start, stop, weight), and the areas of pixels at nodes of each row that
-are 1 << shift columns apart.
+are 1 << shift columns apart, the first of them `lead` columns before the block.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from lulc_xr.core.compiled import compiled
 
 @compiled
 def add_areas(
-    cell: Any, row: Any, start: Any, stop: Any, weight: Any, nodes: Any, shift: int, out: Any
+    cell: Any,
+    row: Any,
+    start: Any,
+    stop: Any,
+    weight: Any,
+    nodes: Any,
+    shift: int,
+    lead: int,
+    out: Any,
 ) -> None:
     """Area of each cell, to `out` (cell, 1)."""
     per_column = 1.0 / (1 << shift)
@@ -23,10 +31,10 @@ def add_areas(
         i, j = row[s], start[s]
         total = 0.0
         while j < stop[s]:
-            p = j >> shift
-            end = min(stop[s], (p + 1) << shift)
+            p = (j + lead) >> shift
+            end = min(stop[s], ((p + 1) << shift) - lead)
             slope = (nodes[i, p + 1] - nodes[i, p]) * per_column
-            total += (end - j) * (nodes[i, p] + slope * ((j + end) / 2 - (p << shift)))
+            total += (end - j) * (nodes[i, p] + slope * ((j + end) / 2 + lead - (p << shift)))
             j = end
         out[cell[s], 0] += weight[s] * total
 
@@ -40,6 +48,7 @@ def add_counts(
     weight: Any,
     nodes: Any,
     shift: int,
+    lead: int,
     classes: Any,
     out: Any,
 ) -> None:
@@ -80,6 +89,7 @@ def add_weighted(
     weight: Any,
     nodes: Any,
     shift: int,
+    lead: int,
     classes: Any,
     out: Any,
 ) -> None:
@@ -90,10 +100,10 @@ def add_weighted(
         i, j, last = row[s], start[s], stop[s]
         w = weight[s]
         while j < last:
-            p = j >> shift
-            end = min(last, (p + 1) << shift)
+            p = (j + lead) >> shift
+            end = min(last, ((p + 1) << shift) - lead)
             slope = w * (nodes[i, p + 1] - nodes[i, p]) * per_column
-            base = w * nodes[i, p] + slope * (0.5 - (p << shift))
+            base = w * nodes[i, p] + slope * (0.5 + lead - (p << shift))
             while j + 4 <= end:
                 sums[0, classes[i, j]] += base + slope * j
                 sums[1, classes[i, j + 1]] += base + slope * (j + 1)
@@ -120,6 +130,7 @@ def add_shares(
     weight: Any,
     nodes: Any,
     shift: int,
+    lead: int,
     shares: Any,
     out: Any,
 ) -> None:
@@ -134,9 +145,9 @@ def add_shares(
             for j in range(a, b):
                 part[j] += shares[k, i, j]
         for j in range(a, b):
-            p = j >> shift
+            p = (j + lead) >> shift
             slope = (nodes[i, p + 1] - nodes[i, p]) * per_column
-            area = weight[s] * (nodes[i, p] + slope * (j + 0.5 - (p << shift)))
+            area = weight[s] * (nodes[i, p] + slope * (j + 0.5 + lead - (p << shift)))
             # No number: not mapped.
             part[j] = area / part[j] if part[j] > 0.0 else 0.0
         for k in range(classes):
@@ -156,6 +167,7 @@ def add_values(
     weight: Any,
     nodes: Any,
     shift: int,
+    lead: int,
     values: Any,
     out: Any,
 ) -> None:
@@ -165,8 +177,8 @@ def add_values(
         i = row[s]
         for j in range(start[s], stop[s]):
             if not np.isnan(values[i, j]):
-                p = j >> shift
+                p = (j + lead) >> shift
                 slope = (nodes[i, p + 1] - nodes[i, p]) * per_column
-                area = weight[s] * (nodes[i, p] + slope * (j + 0.5 - (p << shift)))
+                area = weight[s] * (nodes[i, p] + slope * (j + 0.5 + lead - (p << shift)))
                 out[cell[s], 0] += area * values[i, j]
                 out[cell[s], 1] += area

@@ -18,9 +18,9 @@ from lulc_xr.analysis.fraction_loops import (
     add_values,
     add_weighted,
 )
-from lulc_xr.analysis.pixel_areas import pixel_areas
+from lulc_xr.analysis.pixel_areas import AreaRule, pixel_areas
 from lulc_xr.core.errors import LegendError
-from lulc_xr.core.legend import Legend
+from lulc_xr.core.legend import FILL_CLASS, Legend
 from lulc_xr.core.overlap import Outlines, cover
 from lulc_xr.core.target_grid import GridPart
 
@@ -52,8 +52,10 @@ class Block:
     ----------
     extent : Extent
         Where the block lies.
-    equal : bool
-        Whether areas in its reference system are true ones.
+    rule : AreaRule
+        How areas of the raster's pixels are made.
+    first : tuple of int
+        Row and column of the raster that the block begins with.
     cells : ndarray of int64
         Cells of the grid that may meet it, ascending.
     part : GridPart
@@ -69,7 +71,8 @@ class Block:
     """
 
     extent: Extent
-    equal: bool
+    rule: AreaRule
+    first: tuple[int, int]
     cells: NDArray[np.int64]
     part: GridPart
     pieces: int
@@ -99,13 +102,11 @@ def sum_block(block: Block, *chunks: tuple[int, int, NDArray[Any]]) -> Sums:
     if block.winners:
         outlines = without(outlines, block.extent, block.winners)
     if block.what == "extent":
-        return _sum_part(block, block.extent, outlines, None)
+        return _sum_part(block, (0, 0), block.extent.shape, outlines=outlines)
     found = []
     for row, column, values in chunks:
-        rows, columns = values.shape[-2:]
-        extent = block.extent.window(row, column, (rows, columns))
-        moved = outlines.moved(outlines.x - column, _moved(outlines.y, row))
-        found.append(_sum_part(block, extent, moved, values))
+        shape = (values.shape[-2], values.shape[-1])
+        found.append(_sum_part(block, (row, column), shape, outlines=outlines, values=values))
     return join(found)
 
 
@@ -122,16 +123,24 @@ def join(parts: Sequence[Sums]) -> Sums:
     return Sums(cells=ordered[first], values=added)
 
 
-def _moved(row: NDArray[np.float64], by: int) -> NDArray[np.float64]:
-    return row - by
-
-
-def _sum_part(block: Block, extent: Extent, outlines: Outlines, values: Any) -> Sums:
-    spans = cover(meeting(outlines, extent.shape), extent.shape)
+def _sum_part(
+    block: Block,
+    place: tuple[int, int],
+    shape: tuple[int, int],
+    *,
+    outlines: Outlines,
+    values: Any = None,
+) -> Sums:
+    """Sums of the part of a block that begins at a row and a column of it."""
+    row, column = place
+    moved = outlines.moved(outlines.x - column, outlines.y - row)
+    spans = cover(meeting(moved, shape), shape)
     met = spans.cell[np.flatnonzero(np.diff(spans.cell, prepend=-1))]
-    areas = pixel_areas(extent, equal=block.equal)
+    first = (block.first[0] + row, block.first[1] + column)
+    areas = pixel_areas(block.extent.window(row, column, shape), block.rule, first=first)
     along = (
-        spans.cell, spans.row, spans.start, spans.stop, spans.weight, areas.nodes, areas.shift,
+        spans.cell, spans.row, spans.start, spans.stop, spans.weight,
+        areas.nodes, areas.shift, areas.lead,
     )  # fmt: skip
     found = _summed(block, along, values, same=areas.same)
     return Sums(cells=block.cells[met], values=found[met])
@@ -148,11 +157,19 @@ def _summed(
         made = _count(block, along, values, number, same=same)
     elif block.what == "probability":
         made = np.zeros((number, len(values)))
-        add_shares(*(*along, values.astype(np.float32, copy=False), made))
+        add_shares(*(*along, _decoded(values), made))
     else:
         made = np.zeros((number, 2))
-        add_values(*(*along, values[0].astype(np.float32, copy=False), made))
+        add_values(*(*along, _decoded(values[0]), made))
     return made
+
+
+def _decoded(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Values as float32, NaN for the fill of stored integers; their scale cancels out."""
+    found = values.astype(np.float32, copy=False)
+    if values.dtype.kind in "iu":
+        found[values == FILL_CLASS] = np.nan
+    return found
 
 
 def _count(
@@ -168,7 +185,7 @@ def _count(
         else:
             add_weighted(*(*along, layer, counted))
         known = np.zeros(256, bool)
-        known[[*legend.ids, 255]] = True
+        known[[*legend.ids, FILL_CLASS]] = True
         unknown = np.flatnonzero(counted[:, ~known].any(axis=0))
         if unknown.size:
             ids = np.flatnonzero(~known)[unknown]

@@ -36,7 +36,8 @@ def describe(
     ----------
     sums : mapping of str
         In square metres: "extent" (1, cells); of each year "classes", and where there are
-        "probability", "members" (class, cells) and "entropy" (2, cells).
+        "probability", "members" (class, cells), "entropy" (2, cells) and "each" (members times
+        class, cells).
     grid : TargetGrid
         The cells.
     legend : Legend
@@ -63,12 +64,27 @@ def describe(
     if "members" in sums:
         error = _stack(sums["members"], by_class) / lazy_area
         made["fraction_standard_error"] = error.where(mapped > 0)
+    if "each" in sums:
+        shares = _stack(sums["each"], by_class) / lazy_area
+        shares = shares.coarsen({"class": len(legend)}).construct({"class": ("member", "class")})
+        made["member_fraction"] = shares
+        made["fraction_standard_error"] = between_members(shares, mapped)
     covered = xr.DataArray(sums["extent"][0], dims=grid.dims) / lazy_area
     made["covered_fraction"] = covered.clip(max=1)
-    flags = (covered > 0).astype(np.uint8) + (covered >= 1 - COVERED).astype(np.uint8)
-    made["cell_coverage"] = flags.astype(np.uint8)
+    made["cell_coverage"] = coverage_flags(covered)
     made["cell_area"] = area
     return _dataset(made, grid, legend=legend, years=years, words=words)
+
+
+def coverage_flags(covered: xr.DataArray) -> xr.DataArray:
+    """0 where maps do not meet the cell, 1 where they cover a part, 2 where all of it."""
+    flags = (covered > 0).astype(np.uint8) + (covered >= 1 - COVERED).astype(np.uint8)
+    return flags.astype(np.uint8)
+
+
+def between_members(shares: xr.DataArray, mapped: xr.DataArray) -> xr.DataArray:
+    """Standard deviation (n - 1) of shares between members; NaN where nothing is mapped."""
+    return shares.std("member", ddof=1).where(mapped > 0)
 
 
 def attributes(words: str, legend: Legend) -> dict[str, dict[str, Any]]:
@@ -104,6 +120,10 @@ def attributes(words: str, legend: Legend) -> dict[str, dict[str, Any]]:
             "long_name": f"standard error of the share in each class of {words}",
             "comment": "standard deviation (n - 1) between members of the model: what they "
             "disagree about; an error that all of them share does not show",
+        },
+        "member_fraction": {
+            **_SHARE,
+            "long_name": f"share of the cell in each class of {words}, by each member",
         },
         "covered_fraction": {
             **_SHARE,

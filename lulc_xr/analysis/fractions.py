@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -36,7 +36,7 @@ def fractions(
     years: Sequence[int] | None = None,
     overlap: Overlap | None = None,
     entropy: bool = True,
-    members: bool = True,
+    members: bool | Literal["each"] = True,
 ) -> xr.Dataset:
     """Shares of classes in the cells of a grid, lazily and exactly.
 
@@ -65,8 +65,9 @@ def fractions(
         overlapping maps are an error.
     entropy : bool
         Make ``mean_entropy`` where maps have ``<task>_entropy``.
-    members : bool
-        Make ``fraction_standard_error`` where maps have ``<task>_members``.
+    members : bool or "each"
+        Make ``fraction_standard_error`` where maps have ``<task>_members``; "each" keeps
+        ``member_fraction`` (member, class, year, cells) as well, which add up exactly.
 
     Returns
     -------
@@ -107,9 +108,10 @@ def fractions(
     kinds = ["classes"] + (["probability"] if wanted else [])
     kinds += [k for k, on in (("entropy", entropy), ("members", members)) if on]
     for kind in kinds:
-        found = _of_years(kind, sources, target, years=asked, overlap=overlap)
+        each = kind == "members" and members == "each"
+        found = _of_years(kind, sources, target, years=asked, overlap=overlap, each=each)
         if found is not None:
-            sums[kind] = found
+            sums["each" if each else kind] = found
     result = describe(sums, target, legend=sources[0].legend, years=asked, task=chosen)
     result.attrs["lulc_xr:sources"] = records(sources)
     return result
@@ -154,6 +156,7 @@ def _of_years(
     *,
     years: Sequence[int],
     overlap: Overlap | None,
+    each: bool,
 ) -> list[Any] | None:
     """Sums of each year, (column, cells); None if no map has them."""
     having = [s for s in sources if kind in s.variables]
@@ -169,7 +172,8 @@ def _of_years(
     number = sources[0].variables[kind].sizes["layer"]
     if kind == "members" and any(s.variables[kind].sizes["layer"] != number for s in sources):
         raise CubeError("maps are of models with different numbers of members; pass members=False.")
-    finish = partial(_between, classes=classes) if kind == "members" else None
+    finish = partial(_between, classes=classes) if kind == "members" and not each else None
+    columns = {"entropy": 2, "members": classes * (number if each else 1)}.get(kind, classes)
     found = []
     for year in years:
         winners = winners_of(sources, overlap, year)
@@ -183,7 +187,7 @@ def _of_years(
                 parts,
                 grid,
                 what="classes" if kind == "members" else kind,  # type: ignore[arg-type]
-                columns=2 if kind == "entropy" else classes,
+                columns=columns,
                 finish=finish,
             )
         )

@@ -15,8 +15,26 @@ from lulc_xr.core.errors import CubeError
 _STEP = 1e-3
 _EQUAL = 1e-8
 """Scales of area that differ by less are equal: numerical differences are good to 2e-10."""
-_SMOOTH = 4e-7
-"""Error of interpolation at twice the distance of nodes; it is a quarter of this at theirs."""
+_SMOOTH = 1e-7
+"""Error of areas that interpolation between nodes may make (ours)."""
+_WIDEST = 12
+"""Nodes are at most 1 << 12 pixels apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaRule:
+    """How the areas of a raster's pixels are made, the same for all of its blocks.
+
+    Parameters
+    ----------
+    equal : bool
+        Whether all pixels are equally large, and as large as they are in the reference system.
+    shift : int
+        Otherwise nodes of interpolation are 1 << shift rows and columns apart.
+    """
+
+    equal: bool
+    shift: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +44,18 @@ class PixelAreas:
     Parameters
     ----------
     nodes : ndarray of float64
-        Area of a pixel of each row around every (1 << shift)th column: (row, node).
+        Area of a pixel of each row around the nodes: (row, node).
     shift : int
         Columns from node to node are 1 << shift.
+    lead : int
+        Columns from the first node to the block.
     same : bool
         Whether all pixels are equally large.
     """
 
     nodes: NDArray[np.float64]
     shift: int
+    lead: int
     same: bool
 
 
@@ -65,7 +86,8 @@ def areal_scale(
     xw, yw = move.transform(longitude - _STEP, latitude)
     xn, yn = move.transform(longitude, latitude + _STEP)
     xs, ys = move.transform(longitude, latitude - _STEP)
-    per_step = np.abs((xe - xw) * (yn - ys) - (xn - xs) * (ye - yw))
+    with np.errstate(invalid="ignore"):
+        per_step = np.abs((xe - xw) * (yn - ys) - (xn - xs) * (ye - yw))
     sine, cosine = np.sin(np.deg2rad(latitude)), np.cos(np.deg2rad(latitude))
     element = area_density(sine**2) * cosine
     found: NDArray[np.float64] = per_step / (element * (2 * np.deg2rad(_STEP)) ** 2)
@@ -79,90 +101,102 @@ def belt(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def is_equal_area(extent: Extent) -> bool:
-    """Whether areas in the raster's reference system are true ones all over it.
+@functools.lru_cache(maxsize=256)
+def area_rule(extent: Extent) -> AreaRule:
+    """How areas of the pixels of a raster are made.
 
-    Measured, not taken from the name of the projection: PROJ computes Mollweide, for one, on a
-    sphere, which is not equal-area on the ellipsoid.
+    Whether a reference system is equal-area is measured, not taken from the name of the
+    projection: PROJ computes Mollweide, for one, on a sphere, which is not equal-area on the
+    ellipsoid.
     """
     if extent.geographic:
-        return False
-    return _is_equal(extent)
+        return AreaRule(equal=False)
+    column, row = _lattice(extent)
+    scale = _scale_at(extent, column, row) * _metre(extent) ** 2
+    if (np.abs(scale - 1) < _EQUAL).all():
+        return AreaRule(equal=True)
+    for shift in range(min(_WIDEST, max(extent.shape).bit_length()), 0, -1):
+        half = (1 << shift) / 2
+        bends: NDArray[np.float64] = np.zeros(column.size)
+        for down, across in ((half, 0.0), (0.0, half)):
+            ahead, behind = (
+                _scale_near(extent, column + side * across, row + side * down) for side in (1, -1)
+            )
+            bends += np.abs((ahead + behind) * _metre(extent) ** 2 - 2 * scale) / 2
+        # Beyond what can be shown there is no number, which is not below anything.
+        if (bends < _SMOOTH * scale).all():
+            return AreaRule(equal=False, shift=shift)
+    return AreaRule(equal=False)
 
 
-@functools.lru_cache(maxsize=256)
-def _is_equal(extent: Extent) -> bool:
-    rows, columns = extent.shape
-    column, row = (
-        v.ravel() for v in np.meshgrid(np.linspace(0, columns, 9), np.linspace(0, rows, 9))
-    )
-    metre = system(extent.crs).axis_info[0].unit_conversion_factor
-    scale = _scale_at(extent, column, row) * metre**2
-    return bool((np.abs(scale - 1) < _EQUAL).all())
-
-
-def pixel_areas(extent: Extent, *, equal: bool) -> PixelAreas:
+def pixel_areas(extent: Extent, rule: AreaRule, *, first: tuple[int, int] = (0, 0)) -> PixelAreas:
     """Areas of the pixels of a block.
 
     Parameters
     ----------
     extent : Extent
         The block.
-    equal : bool
-        What :func:`is_equal_area` says of the raster.
+    rule : AreaRule
+        What :func:`area_rule` says of the raster.
+    first : tuple of int
+        Row and column of the raster that the block begins with: nodes are those of the raster, so
+        that blocks do not show.
     """
     rows, columns = extent.shape
+    wide = max(0, (columns - 1).bit_length())
     if extent.geographic:
         edges = extent.corner[1] + extent.step[1] * np.arange(rows + 1, dtype=np.float64)
         of_row = np.abs(np.diff(belt(edges)) * extent.step[0])
         return PixelAreas(
-            nodes=np.repeat(of_row[:, None], 2, axis=1), shift=_shift(columns), same=False
+            nodes=np.repeat(of_row[:, None], 2, axis=1), shift=wide, lead=0, same=False
         )
-    if equal:
-        metre = system(extent.crs).axis_info[0].unit_conversion_factor
-        area = extent.pixel * metre**2
-        return PixelAreas(nodes=np.full((rows, 2), area), shift=_shift(columns), same=True)
-    pieces = 4
-    while True:
-        shift = _shift(-(-columns // (2 * pieces)))
-        node = np.arange(-(-columns // (1 << shift)) + 1) << shift
-        steps = 2 * min(pieces, max(rows, 1))
-        lines = np.linspace(0, rows, steps + 1)
-        column, row = (v.ravel() for v in np.meshgrid(node.astype(np.float64), lines))
-        found = extent.pixel / _scale_at(extent, column, row).reshape(lines.size, node.size)
-        off = max(_bend(found), _bend(found.T))
-        if off < _SMOOTH or (shift == 0 and steps >= rows):
-            break
-        pieces *= 2
-    centres = np.arange(rows) + 0.5
-    place = np.minimum((centres / rows * steps).astype(np.int64), steps - 1)
-    share = (centres / rows * steps - place)[:, None]
-    nodes = found[place] * (1 - share) + found[place + 1] * share
-    return PixelAreas(nodes=nodes, shift=shift, same=False)
+    if rule.equal:
+        area = extent.pixel * _metre(extent) ** 2
+        return PixelAreas(nodes=np.full((rows, 2), area), shift=wide, lead=0, same=True)
+    size = 1 << rule.shift
+    lead = [start & (size - 1) for start in first]
+    lines, node = (
+        np.arange(-(-(before + length) // size) + 1) * size - before
+        for before, length in zip(lead, extent.shape, strict=True)
+    )
+    column, row = (v.ravel() for v in np.meshgrid(node.astype(np.float64), lines))
+    found = extent.pixel / _scale_at(extent, column, row).reshape(lines.size, node.size)
+    place, rest = np.divmod(np.arange(rows) + 0.5 + lead[0], size)
+    line, share = place.astype(np.int64), (rest / size)[:, None]
+    nodes = found[line] * (1 - share) + found[line + 1] * share
+    return PixelAreas(nodes=nodes, shift=rule.shift, lead=lead[1], same=False)
 
 
-def _shift(columns: int) -> int:
-    """Power of two that is at least so many."""
-    return max(0, (columns - 1).bit_length())
+def _lattice(extent: Extent) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Columns and rows of places all over a raster."""
+    rows, columns = extent.shape
+    lines = np.linspace(0, 1, 9)
+    column, row = np.meshgrid(lines * columns, lines * rows)
+    return column.ravel(), row.ravel()
 
 
-def _bend(values: NDArray[np.float64]) -> float:
-    """Largest relative distance of a row from the middle of its neighbours."""
-    if len(values) < 3:
-        return 0.0
-    off = np.abs(values[1:-1] - (values[:-2] + values[2:]) / 2) / values[1:-1]
-    return float(off.max())
+def _metre(extent: Extent) -> float:
+    """Metres in a unit of the reference system."""
+    return float(system(extent.crs).axis_info[0].unit_conversion_factor)
 
 
 def _scale_at(
     extent: Extent, column: NDArray[np.float64], row: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    x, y = extent.places(column, row)
-    longitude, latitude = transformer(extent.crs, LONLAT).transform(x, y)
-    found = areal_scale(extent.crs, longitude, latitude)
+    found = _scale_near(extent, column, row)
     if not np.isfinite(found).all() or (found <= 0).any():
         raise CubeError(
             f"pixels lie where {system(extent.crs).name!r} is not defined. Crop the map to the "
             "area that its reference system is made for."
         )
     return found
+
+
+def _scale_near(
+    extent: Extent, column: NDArray[np.float64], row: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Areal scale at places counted in pixels; no number where the system is not defined."""
+    longitude, latitude = transformer(extent.crs, LONLAT).transform(*extent.places(column, row))
+    lost = ~np.isfinite(longitude)
+    found = areal_scale(extent.crs, np.where(lost, 0, longitude), np.where(lost, 0, latitude))
+    return np.where(lost, np.nan, found)
