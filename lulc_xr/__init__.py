@@ -34,6 +34,7 @@ from lulc_xr.analysis.transfer import TransferAccuracy, transfer_accuracy
 from lulc_xr.analysis.transition_tables import change_table
 from lulc_xr.analysis.transitions import transitions
 from lulc_xr.analysis.zonal import zonal_uncertainty
+from lulc_xr.analysis.zone_areas import area
 from lulc_xr.core.applicability import Applicability
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.calibration import Calibration
@@ -243,6 +244,7 @@ __all__ = [
     "aggregate",
     "aggregate_fractions",
     "applicability_of",
+    "area",
     "as_grid",
     "as_predictor",
     "assess",

@@ -11,14 +11,21 @@ from typing import Any, Literal
 import xarray as xr
 
 from lulc_xr.analysis.accuracy import Accuracy, accuracy
+from lulc_xr.analysis.adjusted_areas import ShareInterval
+from lulc_xr.analysis.cell_climate import Method as ClimateMethod
+from lulc_xr.analysis.cell_climate import Missing
 from lulc_xr.analysis.fractions import fractions
 from lulc_xr.analysis.masks import mask
+from lulc_xr.analysis.plant_types import Share, plant_functional_types
 from lulc_xr.analysis.transitions import Periods, transitions
+from lulc_xr.analysis.zone_areas import Confusion, Unit, area
 from lulc_xr.core.blocks import ChunkPlan
 from lulc_xr.core.class_choice import ClassChoice
+from lulc_xr.core.crosswalk import Crosswalk
 from lulc_xr.core.dates import Dates, Fill
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import Predictor
+from lulc_xr.core.plant_rules import PlantClimateRules
 from lulc_xr.core.segmentation import Method
 from lulc_xr.cube.composite import Weights, composite
 from lulc_xr.cube.shards import WriteReport
@@ -174,6 +181,32 @@ class LulcAccessor:
             self._cube, grid, of=of, task=task, years=years, entropy=entropy, members=members
         )
 
+    def plant_functional_types(
+        self,
+        grid: Any = None,
+        *,
+        climate: xr.Dataset | xr.DataArray,
+        climate_rules: str | PlantClimateRules = "bonan2002",
+        crosswalk: Crosswalk | None = None,
+        of: Literal["land_cover", "probability"] = "land_cover",
+        years: Sequence[int] | None = None,
+        crops: Literal["generic", "types"] = "generic",
+        wetland: Literal["landunit", "grass"] = "landunit",
+        irrigated_share: Share = 0.0,
+        needleleaf_share: Share = 0.5,
+        evergreen_share: Share | None = None,
+        land_fraction: xr.DataArray | None = None,
+        method: ClimateMethod = "auto",
+        on_missing: Missing = "refuse",
+    ) -> xr.Dataset:
+        """Land units, plant types and crops of CLM5. See :func:`lulc_xr.plant_functional_types`."""
+        return plant_functional_types(
+            self._cube, grid, climate=climate, climate_rules=climate_rules, crosswalk=crosswalk,
+            of=of, years=years, crops=crops, wetland=wetland, irrigated_share=irrigated_share,
+            needleleaf_share=needleleaf_share, evergreen_share=evergreen_share,
+            land_fraction=land_fraction, method=method, on_missing=on_missing,
+        )  # fmt: skip
+
     def consistent(
         self,
         *,
@@ -216,6 +249,24 @@ class LulcAccessor:
         return mask(
             self._cube, classes, task=task, min_probability=min_probability,
             max_entropy=max_entropy, legend=legend, name=name,
+        )  # fmt: skip
+
+    def area(
+        self,
+        zones: Any,
+        *,
+        by: Literal["year"] | None = "year",
+        task: str = "land_cover",
+        confusion: Confusion | Mapping[int, Confusion] | None = None,
+        level: float = 0.95,
+        interval: ShareInterval = "wilson",
+        unit: Unit = "km2",
+        zone_ids: Sequence[int] | None = None,
+    ) -> xr.Dataset:
+        """Area of each class in each zone, lazily. See :func:`lulc_xr.area`."""
+        return area(
+            self._cube, zones, by=by, task=task, confusion=confusion, level=level,
+            interval=interval, unit=unit, zone_ids=zone_ids,
         )  # fmt: skip
 
     def to_cog(

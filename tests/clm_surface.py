@@ -2,6 +2,7 @@
 
 import netCDF4
 import numpy as np
+import xarray as xr
 from pyproj import Geod
 
 from lulc_xr.core.clm import CROPS, NATURAL_PFTS
@@ -34,7 +35,9 @@ def make_template(
     off : tuple, optional
         Cell whose land units don't sum to 100.
     """
-    longitude, latitude = coordinates["lon"], coordinates["lat"]
+    # On a regular grid each lies along its own dimension.
+    places = xr.broadcast(*(coordinates[n].reset_coords(drop=True) for n in ("lat", "lon")))
+    latitude, longitude = places
     structured = longitude.ndim == 2
     dims = ("lsmlat", "lsmlon") if structured else ("gridcell",)
     shape, rng = longitude.shape, np.random.default_rng(seed)

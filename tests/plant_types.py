@@ -83,7 +83,7 @@ def made_plant_types(
         Share of each cell that is ocean, ignored or unmapped, a third each.
     """
     grid = rotated_coordinates() if coordinates is None else coordinates
-    dims = grid["lat"].dims
+    dims = tuple(dict.fromkeys((*grid["lat"].dims, *grid["lon"].dims)))
     cells = tuple(grid.sizes[d] for d in dims)
     types = len(NATURAL_PFTS) + len(cfts) + len(LANDUNITS) - 2
     rng = np.random.default_rng(seed)

@@ -3,12 +3,12 @@
 1. the class map of ``make demo`` (640 m of Flanders) in cells of 80, 160 and 320 m, and in the cell
    of EUR-11 that it lies in;
 2. points of LUCAS in Czechia, and of ELC10 over Europe, on EUR-11;
-3. CORINE over north Italy (100 m) on EUR-11 and EUR-0275, in NUTS 3 regions, and beside its shares on
-   a grid of half a degree, which others made;
+3. CORINE over north Italy (100 m) on EUR-11 and EUR-0275, in NUTS 3 regions, and beside its
+   shares on a grid of half a degree, which others made;
 4. a map of 2 m around a point of LUCAS in the Netherlands in cells of 10 and 100 m.
 
-``--run N`` does one of them (several are allowed), ``--figures FOLDER`` draws maps. Runs 2 to 4 read
-data that the project does not carry: ``LULC_XR_SHARED`` is the folder that holds it.
+``--run N`` does one of them (several are allowed), ``--figures FOLDER`` draws maps. Runs 2 to 4
+read data that the project does not carry: ``LULC_XR_SHARED`` is the folder above it.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ def point_tables(data: Path, figures: Path | None = None) -> list[tuple[str, pd.
         coarse = lx.fractions_from_points(points, "EUR-22")
         summed = (found["fraction"].fillna(0) * found["points"]).coarsen(rlat=2, rlon=2).sum()
         direct = coarse["fraction"].fillna(0) * coarse["points"]
+        apart = float(np.abs(summed.values - direct.values).max())
         cells.append(
             {
                 "points": name, "given": found.attrs["points_given"],
@@ -55,7 +56,7 @@ def point_tables(data: Path, figures: Path | None = None) -> list[tuple[str, pd.
                 "points a cell (median)": float(np.median(number)), "most": int(number.max()),
                 "interval (mean width)": float(width.mean()),
                 "with 8 and more": float(width[:, number >= 8].mean()),
-                "2 x 2 cells against EUR-22 (points)": float(np.abs(summed.values - direct.values).max()),
+                "2 x 2 cells against EUR-22 (points)": apart,
             }
         )  # fmt: skip
         total = (found["fraction"] * found["points"]).sum(("rlat", "rlon")) / found["points"].sum()
@@ -185,7 +186,7 @@ def half_degree(data: Path, maps: xr.DataArray, *, least: float = 0.5) -> pd.Dat
 
 
 def points_within(data: Path, coarse: xr.Dataset) -> pd.DataFrame:
-    """Points of ELC10 in the covered cells of EUR-11: how often their intervals hold CORINE's share."""
+    """Points of ELC10 in covered cells: how often their intervals hold the share of CORINE."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*points left out")
         seen = lx.fractions_from_points(lx.read_elc10(data / ELC10), "EUR-11")

@@ -14,14 +14,23 @@ from numpy.typing import NDArray
 
 from lulc_xr.core.errors import CubeError
 
-# As CF lists them: degrees_east, degree_east, degree_E, degrees_E, degreeE, degreesE.
+# As CF lists them, and with a space, as CLM writes them.
 _UNITS = {
     "longitude": re.compile(r"degrees?[ _]?e(ast)?", re.IGNORECASE),
     "latitude": re.compile(r"degrees?[ _]?n(orth)?", re.IGNORECASE),
 }
 _NAMES = {
-    "longitude": {"lon", "longitude", "clon", "xc", "longxy", "nav_lon", "xlong"},
-    "latitude": {"lat", "latitude", "clat", "yc", "latixy", "nav_lat", "xlat"},
+    "longitude": {
+        "lon",
+        "longitude",
+        "clon",
+        "xc",
+        "longxy",
+        "nav_lon",
+        "xlong",
+        "grid_center_lon",
+    },
+    "latitude": {"lat", "latitude", "clat", "yc", "latixy", "nav_lat", "xlat", "grid_center_lat"},
 }
 _ROTATED_NAMES = {
     "longitude": {"rlon", "grid_longitude"},
@@ -108,8 +117,13 @@ def find_coordinates(
         ]
         for what in ("longitude", "latitude")
     )
-    return [
-        (a, b) for a in east for b in north if a.dims == b.dims or len(a.dims) == len(b.dims) == 1
+    together = [(a, b) for a in east for b in north if a.dims == b.dims]
+    paired = {each.name for pair in together for each in pair}
+    return together + [
+        (a, b)
+        for a in east
+        for b in north
+        if len(a.dims) == len(b.dims) == 1 and not {a.name, b.name} & paired
     ]
 
 
@@ -117,7 +131,13 @@ def bounds_of(ds: xr.Dataset, name: str) -> str | None:
     """Name of the bounds of a coordinate: as its attribute says, or as files usually have it."""
     variable = ds.variables[name]
     said = variable.attrs.get("bounds") or variable.encoding.get("bounds")
-    usual = (said, f"{name}_vertices", f"{name}_bnds", f"{name}_bounds")
+    usual = (
+        said,
+        f"{name}_vertices",
+        f"{name}_bnds",
+        f"{name}_bounds",
+        name.replace("_center_", "_corner_"),
+    )
     for candidate in usual:
         if candidate in ds.variables and ds[candidate].dims[:-1] == variable.dims:
             return str(candidate)

@@ -21,7 +21,7 @@ from lulc_xr.analysis.clm_template import (
     mended_longitudes,
     read_template,
 )
-from lulc_xr.analysis.export_report import ExportReport, provenance
+from lulc_xr.analysis.export_report import ExportReport, in_words, provenance
 from lulc_xr.analysis.land_shares import LandRules, LandShares, land_shares
 from lulc_xr.analysis.plant_schema import check_plant_types, choose_year, years_of
 from lulc_xr.analysis.whole_file import whole_file
@@ -83,8 +83,8 @@ def export_clm_landuse(
         Years to write, ascending; by default all of the plant types.
     unmapped : {"error", "template"} or xr.Dataset
         As for a surface file. With "template", a cell that lacks a map in one of the years keeps
-        the template's values in all of them, so that no change is made up; years are then
-        computed twice.
+        the template's values in all of them, so that no change is made up. Years are then
+        computed twice; so are they where neither `land_mask` nor PFTDATA_MASK says what is land.
     land_mask, min_mapped, ignored, ocean, wetland, crop_types, absent, longitudes, check, \
 sum_tolerance, grid_tolerance, overwrite
         See :func:`lulc_xr.export_clm_surface`.
@@ -162,8 +162,11 @@ class _Series:
         self._common: NDArray[np.bool_] | None = None
 
     def prepare(self, years: Sequence[int]) -> None:
-        """Find the cells that are mapped in all years, where others keep the template."""
-        if isinstance(self._rules.unmapped, str) and self._rules.unmapped != "error":
+        """Find the cells that have shares in all years; the others keep the template's values.
+
+        Where a mask says what is land, and no cell may be left, they are the same in all years.
+        """
+        if self._rules.land_mask is None or self._rules.unmapped_left:
             each = [land_shares(self._plants, y, self._rules).written for y in years]
             self._common = np.logical_and.reduce(each)
 
@@ -186,8 +189,8 @@ class _Series:
         nothing = ~shares.written | (pair.sum(axis=0) == 0)
         pair[:, nothing] = before[:, nothing]
         written = shares.written
-        rest = 100 * shares.units[2:].sum(axis=0)[written]
-        self._apart.append(float(np.abs(rest - self._fixed[2:].sum(axis=0)[written]).mean()))
+        apart = np.abs(100 * shares.units[2:].sum(axis=0) - self._fixed[2:].sum(axis=0))[written]
+        self._apart.append(float(apart.mean()) if apart.size else 0.0)
         kind = self.base.precision("land units")
         crop: NDArray[np.floating] = exact_percent(
             pair, dtype=kind, total=before.sum(axis=0), absent=0
@@ -238,6 +241,7 @@ def _write(
                 "title": "Land-use time series for CLM5",
                 **attributes,
                 "lulc_xr_template": base.path.name,
+                "lulc_xr_cells": in_words(series.counts),
             },
         )
 

@@ -20,7 +20,7 @@ from lulc_xr.analysis.clm_template import (
     mended_longitudes,
     read_template,
 )
-from lulc_xr.analysis.export_report import ExportReport, provenance
+from lulc_xr.analysis.export_report import ExportReport, in_words, provenance
 from lulc_xr.analysis.land_shares import LandRules, LandShares, land_shares
 from lulc_xr.analysis.plant_schema import check_plant_types, choose_year, grid_dims
 from lulc_xr.analysis.whole_file import whole_file
@@ -139,7 +139,8 @@ def export_clm_surface(
         made = made_cover(shares, base, cover)
         step = f"lulc_xr.export_clm_surface: year {chosen}, {rules.in_words()}, {cover}"
         shutil.copyfile(template, partial)
-        _overlay(partial, made, longitude=east, attributes=provenance(plant_types, step))
+        said = provenance(plant_types, step) | {"lulc_xr_cells": in_words(shares.counts())}
+        _overlay(partial, made, longitude=east, attributes=said)
     return ExportReport(
         path=Path(path),
         years=(chosen,),

@@ -30,9 +30,13 @@ class ExportReport:
     notes: tuple[str, ...] = field(default=())
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{number} {name}" for name, number in self.cells.items())
         years = ", ".join(map(str, self.years))
-        return "\n".join((f"{self.path} ({years}): cells {counts}", *self.notes))
+        return "\n".join((f"{self.path} ({years}): cells {in_words(self.cells)}", *self.notes))
+
+
+def in_words(cells: Mapping[str, int]) -> str:
+    """Numbers of cells by what became of them, in one line."""
+    return ", ".join(f"{number} {name}" for name, number in cells.items())
 
 
 def provenance(plant_types: xr.Dataset, step: str) -> dict[str, str]:

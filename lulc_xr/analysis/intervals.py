@@ -99,7 +99,7 @@ def wilson_interval(
 
 
 def logit_interval(
-    share: Floats, error: Floats, level: float, *, freedom: int
+    share: Floats, error: Floats, level: float, *, freedom: int | Floats
 ) -> tuple[Floats, Floats]:
     """Interval that is symmetric on the logit scale, with Student's t; NaN at 0 and 1.
 
@@ -117,7 +117,13 @@ def logit_interval(
 
 
 def effective_size(
-    share: Floats, error: Floats, *, samples: Floats, spread: Floats, freedom: int, units: int
+    share: Floats,
+    error: Floats,
+    *,
+    samples: Floats,
+    spread: Floats,
+    freedom: int | Floats,
+    units: int | Floats,
 ) -> Floats:
     """Number of simple random samples that would give a share the same standard error.
 
@@ -130,9 +136,9 @@ def effective_size(
     spread : ndarray of float64
         Kish's effective size of those units, (sum w)² / sum w², which counts where the standard
         error is 0 since no unit, or every one, has the property.
-    freedom : int
+    freedom : int or ndarray
         Degrees of freedom of the design.
-    units : int
+    units : int or ndarray
         Units in the whole sample.
 
     Returns
@@ -150,6 +156,6 @@ def effective_size(
     simple = share * (1 - share) / np.maximum(samples - 1, 1)
     known = (variance > 1e-20) & (simple > 0)
     size = np.where(known, samples * simple / np.where(known, variance, 1.0), spread)
-    t = stdtrit(np.array([max(units - 1, 1), freedom]), 0.975)
-    found: Floats = size * (t[0] / t[1]) ** 2
+    ratio = stdtrit(np.maximum(units - 1, 1), 0.975) / stdtrit(freedom, 0.975)
+    found: Floats = size * ratio**2
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.plant_schema import PlantShares, plant_shares
+from lulc_xr.analysis.plant_schema import PlantShares, plant_shares, years_of
 from lulc_xr.core.clm import LANDUNITS, NATURAL_PFTS
 from lulc_xr.core.errors import CubeError
 
@@ -60,6 +60,11 @@ class LandRules:
                 f"min_mapped={self.min_mapped} is no share above 0; choose one up to 1, where all "
                 "land of a cell must be mapped."
             )
+
+    @property
+    def unmapped_left(self) -> bool:
+        """Whether cells without a map are left as they are."""
+        return isinstance(self.unmapped, str) and self.unmapped == self.left
 
     def in_words(self) -> str:
         """One line for a file's attributes."""
@@ -197,7 +202,9 @@ def _fill(
         if rules.unmapped == "error":
             raise CubeError(_refusal(lacking, share, rules, found.shape))
         return LEFT
-    other = plant_shares(rules.unmapped, found.year)
+    # A fallback of one year stands for all.
+    known_years = years_of(rules.unmapped)
+    other = plant_shares(rules.unmapped, found.year if len(known_years) > 1 else known_years[0])
     if other.shape != found.shape or other.crop_ids != found.crop_ids:
         raise CubeError(
             f"the data set for unmapped land has {other.shape} cells and crops {other.crop_ids}; "

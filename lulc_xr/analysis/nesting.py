@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 from os import PathLike
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.core.errors import CubeError, GridWarning, warn_caller
 from lulc_xr.core.lattice import Lattice
+from lulc_xr.core.lattice_grid import LatticeGrid
 from lulc_xr.core.target_grid import TargetGrid, describe
 
 # Share of a coarse cell that edges may be apart by, for coordinates stored as float32: ours.
@@ -49,7 +51,7 @@ def aggregate_fractions(
         If a grid is no lattice, the cells do not nest, or a variable is none of these.
     """
     coarse = _lattice(as_grid(grid), "the coarse grid")
-    fine = _lattice(as_grid(fractions, name="fractions"), "the fractions' grid")
+    fine = _fine_lattice(fractions)
     rows, columns = nest(fine, coarse)
     kept = _check_variables(fractions, fine)
     sums = _Sums(fine=fine, coarse=coarse, rows=rows, columns=columns)
@@ -182,6 +184,19 @@ def _lattice(grid: TargetGrid, what: str) -> Lattice:
             f"({describe(grid.dims, grid.shape)}): cells nest in lattices only."
         )
     return grid
+
+
+def _fine_lattice(fractions: xr.Dataset) -> Lattice:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        fine = _lattice(as_grid(fractions, name="fractions"), "the fractions' grid")
+    # Picking variables of a Dataset drops the bounds; an even lattice has no other edges.
+    if said and not isinstance(fine, LatticeGrid):
+        raise CubeError(
+            f"the fractions' grid has uneven steps, and {said[0].message} Keep the bounds beside "
+            "the variables: drop variables instead of picking some."
+        )
+    return fine
 
 
 def _check_variables(fractions: xr.Dataset, fine: Lattice) -> list[Hashable]:

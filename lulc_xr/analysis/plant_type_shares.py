@@ -32,10 +32,9 @@ class ClassShares:
     @classmethod
     def of(cls, fractions: xr.Dataset, name: str) -> ClassShares:
         """Shares by the name of their variable, after checks that read nothing."""
-        absent = [n for n in (name, "unmapped_fraction") if n not in fractions]
-        if absent or "class_id" not in fractions.coords:
+        if name not in fractions or "class_id" not in fractions.coords:
             raise CubeError(
-                f"no {', '.join(absent) or 'class_id'} in this dataset, which has "
+                f"no {name if name not in fractions else 'class_id'} in this dataset, which has "
                 f"{sorted(map(str, fractions.variables))}. Expected what lulc_xr.fractions gives"
                 + (", with of='probability'." if name == "expected_fraction" else ".")
             )
@@ -47,11 +46,19 @@ class ClassShares:
                 "classes before: each needs its share."
             )
         shares = fractions[name]
+        if not {"class", "year"} <= set(shares.dims):
+            raise CubeError(
+                f"{name} has dimensions {shares.dims}; expected class, year and those of the "
+                "cells. Say the year: fractions.expand_dims(year=[2018])."
+            )
         dims = tuple(str(d) for d in shares.dims if d not in ("class", "year"))
         shares = _bare(shares.transpose("class", "year", *dims))
-        unmapped = _bare(fractions["unmapped_fraction"].transpose("year", *dims))
-        if name == "expected_fraction":
-            # Stored probabilities are rounded, so that their sum may be off by a little.
+        if name == "fraction" and "unmapped_fraction" in fractions:
+            unmapped = _bare(fractions["unmapped_fraction"].transpose("year", *dims))
+        else:
+            # Stored probabilities are rounded, so that their sum may be off by a little; cells
+            # without points have no fractions.
+            shares = shares.fillna(0.0)
             total = shares.sum("class")
             shares, unmapped = shares / total.clip(min=1), (1 - total).clip(min=0)
         return cls(legend=legend, shares=shares, unmapped=unmapped, dims=dims)
@@ -112,7 +119,7 @@ def per_cell(value: Any, name: str, fractions: xr.Dataset) -> xr.DataArray:
         If it lies on other dimensions or coordinates; if it is in memory and not within 0 to 1.
     """
     array = value if isinstance(value, xr.DataArray) else xr.DataArray(float(value))
-    dims = [str(d) for d in fractions["unmapped_fraction"].dims]
+    dims = [str(d) for d in fractions["fraction"].dims if d != "class"]
     if not set(array.dims) <= set(dims):
         raise CubeError(
             f"{name} has dimensions {array.dims}; expected some of {tuple(dims)}, one value per "

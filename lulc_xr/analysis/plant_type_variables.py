@@ -64,7 +64,7 @@ def describe(
     said : mapping
         The other options, as values that JSON takes.
     """
-    given = fractions["unmapped_fraction"]
+    given = fractions["fraction"]
     mapping = given.encoding.get("grid_mapping") or given.attrs.get("grid_mapping")
     variables = {}
     for name, array in made.items():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from lulc_xr.analysis.cell_climate import Method, Missing, cell_climate
+from lulc_xr.analysis.fractions import Maps, fractions
+from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.plant_crosswalk_choice import choose_crosswalk
 from lulc_xr.analysis.plant_type_shares import (
     ClassShares,
@@ -19,7 +22,7 @@ from lulc_xr.analysis.plant_type_shares import (
 )
 from lulc_xr.analysis.plant_type_variables import describe
 from lulc_xr.core.crosswalk import Crosswalk
-from lulc_xr.core.errors import LegendError, name_unknown
+from lulc_xr.core.errors import CubeError, LegendError, name_unknown
 from lulc_xr.core.plant_rules import NEEDLELEAF_SHARE, PlantClimateRules, find_climate_rules
 
 Share = float | xr.DataArray
@@ -30,12 +33,14 @@ _WETLAND = ("landunit", "grass")
 
 
 def plant_functional_types(
-    fractions: xr.Dataset,
+    maps: Maps | Sequence[Maps],
+    grid: Any = None,
     *,
     climate: xr.Dataset | xr.DataArray,
     climate_rules: str | PlantClimateRules = "bonan2002",
     crosswalk: Crosswalk | None = None,
-    of: str = "land_cover",
+    of: Literal["land_cover", "probability"] = "land_cover",
+    years: Sequence[int] | None = None,
     crops: Literal["generic", "types"] = "generic",
     wetland: Literal["landunit", "grass"] = "landunit",
     irrigated_share: Share = 0.0,
@@ -52,8 +57,11 @@ def plant_functional_types(
 
     Parameters
     ----------
-    fractions : xr.Dataset
-        Fractions as :func:`lulc_xr.fractions` gives them.
+    maps : xr.Dataset, or maps as :func:`lulc_xr.fractions` takes them
+        Fractions of maps or of points (:func:`lulc_xr.fractions_from_points`), without `grid`; or
+        class maps, which are first made fractions on `grid`.
+    grid : optional
+        The cells, as for :func:`lulc_xr.fractions`. None: `maps` are fractions.
     climate : xr.Dataset or xr.DataArray
         Monthly climate, BIO variables, or what :func:`lulc_xr.cell_climate` gave; on the cells,
         or anywhere around them. `method` and `on_missing` are described there.
@@ -66,6 +74,8 @@ def plant_functional_types(
         Rows of a second key are not used.
     of : {"land_cover", "probability"}
         Counted fractions, or those expected by probabilities.
+    years : sequence of int, optional
+        Years; by default all.
     crops : {"generic", "types"}
         Two crops, rainfed and irrigated (CFT 15 and 16), or the 64 of CLM5 (15 to 78). A legend
         that does not tell crops puts all of them into ``c3_crop``.
@@ -152,7 +162,8 @@ def plant_functional_types(
         if given not in known:
             raise LegendError(name_unknown(what, given, known))
     rules = find_climate_rules(climate_rules)
-    classes = ClassShares.of(fractions, _OF[of])
+    shares, target = _fractions(maps, grid, of=of, years=years)
+    classes = ClassShares.of(shares, _OF[of])
     walk = choose_crosswalk(classes.legend, crosswalk)
     groups = GroupColumns.of(walk, wetland_as_grass=wetland == "grass")
     given_shares = {
@@ -161,10 +172,10 @@ def plant_functional_types(
         "evergreen_share": np.nan if evergreen_share is None else evergreen_share,
     }
     irrigated, needleleaf, evergreen = (
-        per_cell(value, name, fractions) for name, value in given_shares.items()
+        per_cell(value, name, shares) for name, value in given_shares.items()
     )
-    land = None if land_fraction is None else per_cell(land_fraction, "land_fraction", fractions)
-    cells = cell_climate(climate, fractions, method=method, on_missing=on_missing)
+    land = None if land_fraction is None else per_cell(land_fraction, "land_fraction", shares)
+    cells = cell_climate(climate, target, method=method, on_missing=on_missing)
     units, ocean = landunit_shares(classes, groups, land)
     made = {
         "landunit_fraction": units,
@@ -179,7 +190,29 @@ def plant_functional_types(
     said = {name: _said(value) for name, value in given_shares.items()}
     said |= {"of": of, "crops": crops, "wetland": wetland, "climate": cells.attrs["source"]}
     said["land_fraction"] = "not given" if land_fraction is None else "given per cell"
-    return describe(made, fractions, dims=classes.dims, walk=walk, rules=rules, said=said)
+    return describe(made, shares, dims=classes.dims, walk=walk, rules=rules, said=said)
+
+
+def _fractions(
+    maps: Maps | Sequence[Maps], grid: Any, *, of: str, years: Sequence[int] | None
+) -> tuple[xr.Dataset, Any]:
+    """Fractions, and the cells that climate is brought to: a grid, or the fractions themselves."""
+    if grid is not None:
+        target = as_grid(grid)
+        kinds = ["land_cover"] + (["probability"] if of == "probability" else [])
+        made = fractions(maps, target, of=kinds, years=years, entropy=False, members=False)
+        return made, target
+    if not isinstance(maps, xr.Dataset) or "fraction" not in maps:
+        raise CubeError(
+            "these maps are no fractions, so a grid is needed: plant_functional_types(maps, "
+            "'EUR-11', climate=...)."
+        )
+    absent = [] if years is None else [str(y) for y in years if y not in maps["year"].values]
+    if absent:
+        raise CubeError(f"fractions have no year {', '.join(absent)}, but "
+                        f"{', '.join(map(str, maps['year'].values))}.")  # fmt: skip
+    chosen = maps if years is None else maps.sel(year=list(years))
+    return chosen, chosen
 
 
 def _said(value: Share) -> float | str | None:

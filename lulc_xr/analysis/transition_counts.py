@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.core.compiled import compiled
-from lulc_xr.core.legend import Legend
+from lulc_xr.core.legend import FILL_CLASS, Legend
 
 _BLOCK = 1024
 
@@ -94,53 +94,115 @@ def _count_block(
     legend: Legend,
 ) -> NDArray[np.float64]:
     made = np.zeros((len(before), 1, 1, ids.size, len(legend) ** 2 + 1, 2))
-    every = np.arange(256)
-    index = np.full(256, -2, np.int64)
-    index[[*legend.ids, 255]] = legend.index_of(every[[*legend.ids, 255]])
-    place = np.zeros((0, 0), np.int64) if zones is None else zones.astype(np.int64, copy=False)
-    for own, first, second in zip(made, before, after, strict=True):
-        pair = np.ascontiguousarray(first), np.ascontiguousarray(second)
-        if not _count(*pair, index, weights[:, 0], place, ids, len(legend), own[0, 0]):
+    known = np.array([*legend.ids, FILL_CLASS])
+    of_row = weights[:, 0].copy()
+    same = bool((of_row == 1).all())
+    pairs = _pairs(legend)
+    for own, first, second in zip(made[:, 0, 0], before, after, strict=True):
+        one = np.ascontiguousarray(first), np.ascontiguousarray(second)
+        if zones is None and same:
+            good = _fold(_count_all(*one), known, own[0, :, 0])
+        else:
+            place = np.zeros((0, 0), np.int64) if zones is None else zones
+            counts = np.zeros((2, ids.size, len(legend) ** 2 + 2), np.int64)
+            sums = np.zeros((1 if same else ids.size, counts.shape[-1]))
+            _count(*one, pairs, of_row, place, ids, same, counts, sums)
+            own[..., 0] = counts.sum(axis=0)[:, :-1]
+            own[..., 1] = sums[:, :-1]
+            good = not counts[..., -1].any()
+        if not good:
             # Raises, and says which labels these are.
             legend.index_of(first), legend.index_of(second)
+        if same:
+            own[..., 1] = own[..., 0]
     return made
+
+
+def _pairs(legend: Legend) -> NDArray[np.int32]:
+    """Number of each pair of bytes, (256, 256): K * K if one is not mapped, then for no class."""
+    classes = len(legend)
+    known = np.array([*legend.ids, FILL_CLASS])
+    numbers = np.arange(classes)[:, None] * classes + np.arange(classes)
+    made = np.full((256, 256), classes**2 + 1, np.int32)
+    made[np.ix_(known, known)] = np.pad(numbers, (0, 1), constant_values=classes**2)
+    return made
+
+
+def _fold(counts: NDArray[np.int64], known: NDArray[np.int64], made: NDArray[np.float64]) -> bool:
+    """Counts of pairs of bytes as counts of pairs of classes; False if a byte is no class."""
+    matrix = counts.reshape(256, 256)[np.ix_(known, known)]
+    made[:-1] = matrix[:-1, :-1].reshape(-1)
+    made[-1] = matrix[-1].sum() + matrix[:-1, -1].sum()
+    return int(matrix.sum()) == int(counts.sum())
+
+
+@compiled
+def _count_all(before: Any, after: Any) -> Any:
+    """Number of each pair of bytes, the earlier one first: shape (65536,)."""
+    rows, columns = before.shape
+    # Two counts in turn: a count need not wait for the one before it.
+    counts = np.zeros((2, 65536), np.int64)
+    for row in range(rows):
+        column = 0
+        while column + 2 <= columns:
+            counts[0, (before[row, column] << 8) | after[row, column]] += 1
+            counts[1, (before[row, column + 1] << 8) | after[row, column + 1]] += 1
+            column += 2
+        if column < columns:
+            counts[0, (before[row, column] << 8) | after[row, column]] += 1
+    return counts[0] + counts[1]
 
 
 @compiled
 def _count(
     before: Any,
     after: Any,
-    index: Any,
+    pairs: Any,
     weights: Any,
     zones: Any,
     ids: Any,
-    classes: int,
-    made: Any,
-) -> bool:
-    """Add to (zone, pair, 2); False if a class id is outside the legend."""
-    known = True
+    same: bool,
+    counts: Any,
+    sums: Any,
+) -> None:
+    """Add to counts (2, zone, pair), and to sums (zone, pair) where rows have their own weights."""
     rows, columns = before.shape
     zoned = zones.size > 0
     last, place = ids[0], 0
     for row in range(rows):
-        weight = weights[row]
-        for column in range(columns):
-            first, second = index[before[row, column]], index[after[row, column]]
-            if first == -2 or second == -2:
-                known = False
-                continue
+        start = 0
+        while start < columns:
+            stop = columns
             if zoned:
-                zone = zones[row, column]
+                zone = zones[row, start]
+                stop = start + 1
+                while stop < columns and zones[row, stop] == zone:
+                    stop += 1
                 if zone != last:
                     last = zone
-                    place = np.searchsorted(ids, zone)
-                    if place == ids.size or ids[place] != zone:
-                        place = -1
-                if place < 0:
-                    continue
-            pair = classes * classes
-            if first >= 0 and second >= 0:
-                pair = first * classes + second
-            made[place, pair, 0] += 1.0
-            made[place, pair, 1] += weight
-    return known
+                    low, high = 0, ids.size
+                    while low < high:
+                        middle = (low + high) // 2
+                        if ids[middle] < zone:
+                            low = middle + 1
+                        else:
+                            high = middle
+                    place = low if low < ids.size and ids[low] == zone else -1
+            column, start = start, stop
+            if place < 0:
+                continue
+            # Two counts in turn: a count need not wait for the one before it.
+            even, odd = counts[0, place], counts[1, place]
+            if not same:
+                total = sums[place]
+                while column < stop:
+                    pair = pairs[before[row, column], after[row, column]]
+                    even[pair] += 1
+                    total[pair] += weights[row]
+                    column += 1
+            while column + 2 <= stop:
+                even[pairs[before[row, column], after[row, column]]] += 1
+                odd[pairs[before[row, column + 1], after[row, column + 1]]] += 1
+                column += 2
+            if column < stop:
+                even[pairs[before[row, column], after[row, column]]] += 1

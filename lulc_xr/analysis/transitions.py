@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from lulc_xr.analysis.class_areas import row_areas
 from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.map_fields import MapFields, fields_of
 from lulc_xr.analysis.transition_cells import cell_coords, pair_areas
 from lulc_xr.analysis.transition_counts import count_pairs
-from lulc_xr.analysis.zone_raster import check_zones, known_ids
+from lulc_xr.analysis.zone_raster import check_zones, known_ids, zone_coords
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.target_grid import TargetGrid
@@ -183,7 +182,7 @@ def _in_pixels(
     if checked is None or ids is None:
         summed = summed.isel(zone=0)
     else:
-        coords |= _zone_coords(checked, ids)
+        coords |= zone_coords(checked, ids)
     classes = len(fields.legend)
     matrix = summed.isel(pair=slice(None, -1)).unstack(
         pair={"from_class": classes, "to_class": classes}
@@ -264,14 +263,3 @@ def class_coords(legend: Legend) -> dict[str, Any]:
         "to_class": ("to_class", names, {"long_name": "class in the later year"}),
         "class_id": ("from_class", np.array(legend.ids, np.uint8), legend.flags()),
     }
-
-
-def _zone_coords(zones: xr.DataArray, ids: NDArray[np.int64]) -> dict[str, Any]:
-    coords: dict[str, Any] = {"zone": ("zone", ids, {"long_name": "id of the zone"})}
-    names = str(zones.attrs.get("flag_meanings", "")).split()
-    values = [int(v) for v in np.atleast_1d(zones.attrs.get("flag_values", ()))]
-    if names and len(names) == len(values):
-        known = dict(zip(values, names, strict=True))
-        told = np.array([known.get(int(one), str(one)) for one in ids], np.dtypes.StringDType())
-        coords["zone_name"] = ("zone", told, {"long_name": "name of the zone"})
-    return coords

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
-from lulc_xr.analysis.export_report import ExportReport, provenance
+from lulc_xr.analysis.export_report import ExportReport, in_words, provenance
 from lulc_xr.analysis.land_shares import (
     CELL_SOURCES,
     LandRules,
@@ -167,19 +167,7 @@ def _dataset(
             "PCT_PFT": (("pft", *dims), stack.reshape(len(TSMP_TYPES), *shares.shape), stacked),
             "cell_source": (dims, source, flags),
         },
-        coords={
-            **grid.coords,
-            "pft": (
-                "pft",
-                np.arange(len(TSMP_TYPES), dtype=np.int32),
-                {"long_name": "index of the type in TSMP", "units": "1"},
-            ),
-            "pft_name": (
-                "pft",
-                np.array(TSMP_TYPES, f"S{max(map(len, TSMP_TYPES))}"),
-                {"long_name": "name of the type"},
-            ),
-        },
+        coords={**grid.coords, **_type_coordinates()},
     )
     # What others point to by attributes is no auxiliary coordinate of the data.
     pointed = {str(c.attrs["bounds"]) for c in made.coords.values() if "bounds" in c.attrs}
@@ -187,6 +175,16 @@ def _dataset(
     for name in set(made.data_vars) - {"PCT_PFT", "cell_source"}:
         made[name].encoding["coordinates"] = None
     return made
+
+
+def _type_coordinates() -> dict[str, Any]:
+    """Index and name of each type."""
+    index = np.arange(len(TSMP_TYPES), dtype=np.int32)
+    names = np.array(TSMP_TYPES, f"S{max(map(len, TSMP_TYPES))}")
+    return {
+        "pft": ("pft", index, {"long_name": "index of the type in TSMP", "units": "1"}),
+        "pft_name": ("pft", names, {"long_name": "name of the type"}),
+    }
 
 
 def _encoding(made: xr.Dataset, dtype: DTypeLike) -> dict[str, dict[str, Any]]:
@@ -200,7 +198,6 @@ def _encoding(made: xr.Dataset, dtype: DTypeLike) -> dict[str, dict[str, Any]]:
 
 
 def _attributes(plant_types: xr.Dataset, shares: LandShares, step: str) -> dict[str, Any]:
-    counts = ", ".join(f"{number} {name}" for name, number in shares.counts().items())
     return {
         "Conventions": "CF-1.10",
         "title": "Percentages of plant types and land units for TSMP",
@@ -209,8 +206,9 @@ def _attributes(plant_types: xr.Dataset, shares: LandShares, step: str) -> dict[
         "references": "HPSCTerrSys/eCLM_static-file-generator, mksurfdata/replace_surfdata.py",
         "comment": (
             "PCT_PFT sums to exactly 100 over pft in each cell of land. Index 16 is unused; crops "
-            f"of all types are 15; there is no wetland. Cells: {counts}."
+            "of all types are 15; there is no wetland."
         ),
+        "lulc_xr_cells": in_words(shares.counts()),
     }
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.zone_counts import add_variances, count, find_ids
+from lulc_xr.analysis.zone_counts import add_variances, count, find_ids, in_chunks
 from lulc_xr.analysis.zone_raster import check_zones
 from lulc_xr.core.errors import CubeError, name_unknown
 from lulc_xr.core.legend import Legend
 
-_BLOCK = 512
 _ALONE = (
     "The map is of a single model: how far the shares of a zone may be off is not known. Errors "
     "of neighbouring pixels go together, so it does not follow from the uncertainty of single "
@@ -88,9 +87,9 @@ def zonal_uncertainty(
     classes, several = _class_maps(maps, task)
     legend = Legend.from_flags(classes.attrs)
     probability = _probabilities(maps, task, legend)
-    zones = _chunked(check_zones(zones, classes))
+    zones = in_chunks(check_zones(zones, classes))
     ids = find_ids(zones)
-    arrays = {"classes": _chunked(classes).drop_attrs(), "zones": zones}
+    arrays = {"classes": in_chunks(classes).drop_attrs(), "zones": zones}
     # Chunks of one size for all; a Dataset holds them by name.
     blocks = xr.Dataset(arrays if probability is None else {**arrays, "probability": probability})
     blocks = blocks.unify_chunks()
@@ -139,12 +138,7 @@ def _probabilities(maps: xr.Dataset, task: str, legend: Legend) -> xr.DataArray 
             f"{len(legend)}. Give maps of one classification."
         )
     bare = found.transpose("year", dim, "y", "x").drop_vars(list(found.coords))
-    return _chunked(bare.rename({dim: "class"})).drop_attrs()
-
-
-def _chunked(array: xr.DataArray) -> xr.DataArray:
-    bare = array.drop_vars(list(array.coords))
-    return bare if bare.chunks else bare.chunk({"y": _BLOCK, "x": _BLOCK})
+    return in_chunks(bare.rename({dim: "class"})).drop_attrs()
 
 
 def _describe(

@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.legend import Legend
 
+_BLOCK = 512
+
+
+def in_chunks(array: xr.DataArray) -> xr.DataArray:
+    """An array without coordinates, in chunks: its own, or of 512 pixels a side."""
+    bare = array.drop_vars(list(array.coords))
+    return bare if bare.chunks else bare.chunk({"y": _BLOCK, "x": _BLOCK})
+
 
 def find_ids(zones: xr.DataArray) -> NDArray[np.integer]:
     """Ids of all zones, ascending.
@@ -79,6 +87,53 @@ def count(
     return parts.sum(axis=(2, 3), split_every=4)
 
 
+def add_areas(
+    classes: xr.DataArray,
+    zones: xr.DataArray,
+    rows: NDArray[np.float64],
+    *,
+    ids: NDArray[np.integer],
+    legend: Legend,
+) -> Any:
+    """Area of each class in each zone, lazily: sums of chunks, added as a tree.
+
+    Parameters
+    ----------
+    classes : xr.DataArray of uint8
+        (year, y, x).
+    zones : xr.DataArray of int
+        (y, x).
+    rows : ndarray of float64
+        Area of one pixel of each row, shape (y,).
+    ids : ndarray of int
+        Zones, ascending.
+    legend : Legend
+        The classes.
+
+    Returns
+    -------
+    dask array of float64
+        (year, zone, class), and a last class for pixels that are not mapped.
+    """
+    blocks = xr.Dataset({"classes": in_chunks(classes), "zones": in_chunks(zones)}).unify_chunks()
+    first = blocks["classes"].transpose("year", "y", "x").data
+    chunks = first.chunks
+    # A column, so that each block of pixels meets its own rows.
+    column = xr.DataArray(rows[:, None], dims=("y", "x")).chunk({"y": chunks[1]})
+    parts = first.map_blocks(
+        _area_block,
+        blocks["zones"].data,
+        column.data,
+        ids=ids,
+        legend=legend,
+        dtype=np.float64,
+        chunks=(chunks[0], *((1,) * len(c) for c in chunks[1:]), (ids.size,), (len(legend) + 1,)),
+        new_axis=[3, 4],
+        meta=np.empty((0,) * 5, np.float64),
+    )
+    return parts.sum(axis=(1, 2), split_every=4)
+
+
 def add_variances(probability: xr.DataArray, zones: xr.DataArray, ids: NDArray[np.integer]) -> Any:
     """Sums of p (1 - p) over the pixels of each zone, lazily.
 
@@ -130,6 +185,26 @@ def _count_block(
         index[index < 0] = width - 1
         counts = np.bincount(place * width + index, minlength=ids.size * width)
         made[year, member, 0, 0] = counts.reshape(ids.size, width)
+    return made
+
+
+def _area_block(
+    classes: NDArray[np.uint8],
+    zones: NDArray[np.integer],
+    rows: NDArray[np.float64],
+    *,
+    ids: NDArray[np.integer],
+    legend: Legend,
+) -> NDArray[np.float64]:
+    width = len(legend) + 1
+    inside, place = _places(zones, ids)
+    area = np.broadcast_to(rows, zones.shape)[inside]
+    made = np.zeros((classes.shape[0], 1, 1, ids.size, width))
+    for year in range(classes.shape[0]):
+        index = legend.index_of(classes[year][inside]).astype(np.int64)
+        index[index < 0] = width - 1
+        sums = np.bincount(place * width + index, weights=area, minlength=ids.size * width)
+        made[year, 0, 0] = sums.reshape(ids.size, width)
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -80,3 +81,15 @@ def known_ids(zones: xr.DataArray, chosen: Sequence[int] | None = None) -> NDArr
             "overlap the maps."
         )
     return found
+
+
+def zone_coords(zones: xr.DataArray, ids: NDArray[np.int64]) -> dict[str, Any]:
+    """Coordinates along `zone`: ids, and names where the flags of the zones tell them."""
+    coords: dict[str, Any] = {"zone": ("zone", ids, {"long_name": "id of the zone"})}
+    names = str(zones.attrs.get("flag_meanings", "")).split()
+    values = [int(v) for v in np.atleast_1d(zones.attrs.get("flag_values", ()))]
+    if names and len(names) == len(values):
+        known = dict(zip(values, names, strict=True))
+        told = np.array([known.get(int(one), str(one)) for one in ids], np.dtypes.StringDType())
+        coords["zone_name"] = ("zone", told, {"long_name": "name of the zone"})
+    return coords

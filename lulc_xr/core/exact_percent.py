@@ -58,7 +58,7 @@ def exact_percent(
     --------
     >>> thirds = exact_percent(np.ones((3, 1)), dtype="float32")
     >>> thirds[:, 0].tolist()
-    [33.33333587646484, 33.33333587646484, 33.33332824707031]
+    [33.333335876464844, 33.333335876464844, 33.33332824707031]
     >>> float(thirds.sum(dtype="float32"))
     100.0
     """

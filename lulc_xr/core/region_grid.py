@@ -247,7 +247,14 @@ def to_longitude_latitude(
         return x, y
     out = Transformer.from_crs(crs, LONGITUDE_LATITUDE, always_xy=True)
     longitude, latitude = out.transform(x, y)
-    return np.asarray(longitude), np.asarray(latitude)
+    # PROJ's series back from Lambert's azimuthal projection is off by 0.3 mm. What is lost, given
+    # once more, leaves 1e-8 m, so that edges that lie on edges of pixels stay there.
+    back = out.transform(longitude, latitude, direction="INVERSE")
+    lost_x, lost_y = x - np.asarray(back[0]), y - np.asarray(back[1])
+    with np.errstate(invalid="ignore"):
+        near = (np.abs(lost_x) < 1) & (np.abs(lost_y) < 1)
+    again = out.transform(x + np.where(near, lost_x, 0), y + np.where(near, lost_y, 0))
+    return np.asarray(again[0]), np.asarray(again[1])
 
 
 def _cut(

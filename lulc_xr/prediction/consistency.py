@@ -180,9 +180,9 @@ class _Lasting:
     minimum: int
     fill: bool
 
-    def __call__(self, positions: NDArray[np.int16]) -> NDArray[np.int16]:
+    def __call__(self, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
         years = np.array(self.years, np.int64)
-        return without_short_runs(positions, years=years, minimum=self.minimum, fill=self.fill)
+        return without_short_runs(ids, years=years, minimum=self.minimum, fill=self.fill)
 
 
 def _class_maps(maps: xr.Dataset) -> list[str] | None:
@@ -247,19 +247,16 @@ def _lazily(own: TaskMaps, rule: _MostProbable | _Lasting) -> tuple[Any, Any]:
     whole = {dim: -1 for dim in ("year", "class") if dim in bare.dims}
     blocks = bare.chunk(whole | pixels).unify_chunks()
     given = blocks["classes"].data
-    options = {"rule": rule, "legend": own.legend, "dtype": np.uint8, "meta": _EMPTY}
     # The method of the array: with the classes first, the last three dimensions are the map's.
-    if "probability" not in blocks:
-        return given, given.map_blocks(_revise, **options)
-    evidence = blocks["probability"].data
-    return given, evidence.map_blocks(_revise_by, given, drop_axis=0, **options)
+    if isinstance(rule, _Lasting):
+        return given, given.map_blocks(rule, dtype=np.uint8, meta=_EMPTY)
+    found = blocks["probability"].data.map_blocks(
+        _revise, given, drop_axis=0, rule=rule, legend=own.legend, dtype=np.uint8, meta=_EMPTY
+    )
+    return given, found
 
 
-def _revise(ids: NDArray[np.uint8], *, rule: _Lasting, legend: Legend) -> NDArray[np.uint8]:
-    return _as_ids(rule(legend.index_of(ids)), legend)
-
-
-def _revise_by(
+def _revise(
     probability: NDArray[np.float32],
     ids: NDArray[np.uint8],
     *,
@@ -267,13 +264,10 @@ def _revise_by(
     legend: Legend,
 ) -> NDArray[np.uint8]:
     by_year = probability.swapaxes(0, 1).astype(np.float32, copy=False)
-    return _as_ids(rule(legend.index_of(ids), by_year), legend)
-
-
-def _as_ids(positions: NDArray[np.int16], legend: Legend) -> NDArray[np.uint8]:
+    positions = rule(legend.index_of(ids), by_year)
     # The last one is for position -1.
-    ids: NDArray[np.uint8] = np.array([*legend.ids, FILL_CLASS], np.uint8)[positions]
-    return ids
+    found: NDArray[np.uint8] = np.array([*legend.ids, FILL_CLASS], np.uint8)[positions]
+    return found
 
 
 def _became(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.uint8]:

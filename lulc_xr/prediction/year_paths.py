@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc_xr.core.compiled import compiled
+from lulc_xr.core.legend import FILL_CLASS
 from lulc_xr.core.probability import PROBABILITY_SCALE
 
 LEAST = PROBABILITY_SCALE / 2
@@ -51,14 +52,14 @@ def most_probable_paths(
 
 
 def without_short_runs(
-    classes: NDArray[np.int16], *, years: NDArray[np.int64], minimum: int, fill: bool
-) -> NDArray[np.int16]:
+    classes: NDArray[np.uint8], *, years: NDArray[np.int64], minimum: int, fill: bool
+) -> NDArray[np.uint8]:
     """Classes without those that lasted fewer than some years between two times of one other.
 
     Parameters
     ----------
-    classes : ndarray of int16
-        Positions in the legend, (year, y, x); -1 where not mapped.
+    classes : ndarray of uint8
+        Class ids, (year, y, x); 255 where not mapped.
     years : ndarray of int64
         Ascending, (year,).
     minimum : int
@@ -69,11 +70,11 @@ def without_short_runs(
 
     Returns
     -------
-    ndarray of int16
+    ndarray of uint8
         As `classes`.
     """
     made = classes.copy()
-    _shorten(classes, years, minimum, fill, made)
+    _shorten(classes, years, minimum, fill, FILL_CLASS, made)
     return made
 
 
@@ -148,7 +149,7 @@ def _follow(
 
 
 @compiled
-def _shorten(given: Any, years: Any, minimum: int, fill: bool, made: Any) -> None:
+def _shorten(given: Any, years: Any, minimum: int, fill: bool, none: int, made: Any) -> None:
     count, rows, columns = made.shape
     first = np.empty(count, np.int64)
     last = np.empty(count, np.int64)
@@ -158,7 +159,7 @@ def _shorten(given: Any, years: Any, minimum: int, fill: bool, made: Any) -> Non
             runs = 0
             for n in range(count):
                 position = made[n, row, column]
-                if position < 0:
+                if position == none:
                     continue
                 if runs > 0 and kinds[runs - 1] == position:
                     last[runs - 1] = n
@@ -175,7 +176,7 @@ def _shorten(given: Any, years: Any, minimum: int, fill: bool, made: Any) -> Non
                 if at < 0:
                     break
                 for n in range(first[at], last[at] + 1):
-                    if made[n, row, column] >= 0:
+                    if made[n, row, column] != none:
                         made[n, row, column] = kinds[at - 1]
                 last[at - 1] = last[at + 1]
                 for r in range(at, runs - 2):
@@ -184,10 +185,10 @@ def _shorten(given: Any, years: Any, minimum: int, fill: bool, made: Any) -> Non
             if not fill or runs == 0:
                 continue
             for n in range(count):
-                if given[n, row, column] >= 0:
+                if given[n, row, column] != none:
                     continue
                 away = -1
                 for k in range(count):
                     distance = abs(years[k] - years[n])
-                    if given[k, row, column] >= 0 and (away < 0 or distance < away):
+                    if given[k, row, column] != none and (away < 0 or distance < away):
                         made[n, row, column], away = made[k, row, column], distance

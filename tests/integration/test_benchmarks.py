@@ -21,6 +21,7 @@ MODULES = (
     "allocation",
     "applicability",
     "build",
+    "change",
     "climate",
     "composite",
     "engine",

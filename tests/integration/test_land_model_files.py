@@ -12,6 +12,7 @@ import pytest
 import lulc_xr as lx
 from lulc_xr.core.grids import named_grid
 from tests.clm_surface import make_template, read_cover, sums_of
+from tests.fractions import lonlat_coordinates
 from tests.plant_types import cell_coordinates, made_plant_types, rotated_coordinates
 
 pytestmark = pytest.mark.integration
@@ -65,7 +66,7 @@ def test_the_compliance_checker_finds_nothing(eur_11, tmp_path):
 
 
 @pytest.mark.parametrize("sea", ["zero", "missing"])
-@pytest.mark.parametrize("grid", [rotated_coordinates(), cell_coordinates()])
+@pytest.mark.parametrize("grid", [rotated_coordinates(), cell_coordinates(), lonlat_coordinates()])
 def test_small_files_of_other_grids_comply_too(tmp_path, grid, sea):
     lx.export_tsmp(made_plant_types(grid), tmp_path / "pft.nc", sea=sea, dtype="float32")
     assert check_cf(tmp_path / "pft.nc", tmp_path) == []
@@ -105,6 +106,7 @@ KILLED = """
 import os, signal, sys
 import lulc_xr as lx
 import lulc_xr.analysis.{module} as module
+from tests.fractions import lonlat_coordinates
 from tests.plant_types import made_plant_types
 
 def die(*args, **kwargs):

@@ -36,6 +36,7 @@ def test_every_public_name_is_there():
     "name",
     [
         "aggregate",
+        "area",
         "classify",
         "composite",
         "consistent",

@@ -118,6 +118,26 @@ def test_a_cell_that_lacks_a_map_in_one_year_changes_in_none(tmp_path, plants):
         assert (sums_of(found["PCT_NAT_PFT"][year]) == 100).all()
 
 
+def test_a_cell_that_is_sea_in_one_year_changes_in_none(tmp_path, plants):
+    template = make_template(tmp_path / "template.nc", rotated_coordinates(), mask=False)
+    flooded = set_cell(plants, (0, 0), ocean=1.0)
+    flooded = flooded.where(flooded["year"] == YEARS[1], plants).assign_attrs(plants.attrs)
+    path = tmp_path / "landuse.nc"
+    report = lx.export_clm_landuse(flooded, path, template=template)
+    crop = series_of(path)["PCT_CROP"][:, 0, 0]
+    np.testing.assert_array_equal(crop, crop[0])
+    assert crop[0] == pytest.approx(read_cover(template)["land units"][1, 0, 0], abs=1e-9)
+    assert report.cells["left"] == 1
+
+
+def test_a_series_of_the_sea_is_the_template(tmp_path, plants):
+    nowhere = xr.DataArray(np.zeros((4, 5), bool), dims=("rlat", "rlon"))
+    surface, path, report = write(tmp_path, plants, land_mask=nowhere)
+    assert report.cells["sea"] == 20
+    for crop in series_of(path)["PCT_CROP"]:
+        np.testing.assert_array_equal(crop, read_cover(surface)["land units"][1])
+
+
 def test_years_are_chosen_in_order(tmp_path, plants):
     _, path, report = write(tmp_path, plants, years=(2018, 2021))
     assert report.years == (2018, 2021)

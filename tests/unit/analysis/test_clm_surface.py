@@ -13,6 +13,7 @@ from lulc_xr.core.clm import CROPS, LANDUNITS
 from lulc_xr.core.errors import CubeError, SourceError, StoreError
 from lulc_xr.core.grids import named_grid
 from tests.clm_surface import COVER, make_template, read_cover, read_raw, sums_of
+from tests.fractions import lonlat_coordinates
 from tests.plant_types import cell_coordinates, made_plant_types, rotated_coordinates, set_cell
 
 GRIDS = {"structured": rotated_coordinates(), "unstructured": cell_coordinates()}
@@ -206,6 +207,21 @@ def test_another_grid_is_refused(tmp_path, plants):
     write(template, plants, grid_tolerance=600.0)
 
 
+def test_regular_grids_have_centres_along_their_dimensions(tmp_path):
+    grid = lonlat_coordinates((3, 4), west=2.0)
+    template = make_template(tmp_path / "template.nc", grid)
+    _, path = write(template, made_plant_types(grid))
+    assert (sums_of(read_cover(path)["land units"]) == 100).all()
+    turned = made_plant_types(lonlat_coordinates((3, 4), south=41.5, step=-0.5, west=4.0))
+    with pytest.raises(CubeError, match="runs the other way along lsmlat and lsmlon"):
+        write(template, turned)
+
+
+def test_plant_types_without_places_are_refused(template, plants):
+    with pytest.raises(CubeError, match="no coordinate of standard name 'longitude'"):
+        write(template, plants.drop_vars(["lon", "lon_vertices"]))
+
+
 def test_a_grid_that_runs_the_other_way_is_named(tmp_path, plants):
     turned = rotated_coordinates().isel(rlat=slice(None, None, -1))
     template = make_template(tmp_path / "template.nc", turned)
@@ -265,6 +281,7 @@ def test_the_file_says_where_it_comes_from(template, plants):
         assert "lulc_xr.export_clm_surface: year 2018" in first
         assert others[-1] == "made up"
         assert file.lulc_xr_model_hash == "abc123"
+        assert file.lulc_xr_cells == "0 sea, 20 mapped, 0 scaled, 0 filled, 0 left"
 
 
 def test_nothing_is_half_written(template, plants, monkeypatch):

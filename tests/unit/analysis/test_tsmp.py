@@ -77,8 +77,10 @@ def test_unmapped_land_is_reported(tmp_path):
     assert report.cells["left"] == 1
     with xr.open_dataset(tmp_path / "pft.nc") as opened:
         assert np.isnan(opened["PCT_PFT"].values).any(axis=0).sum() == 1
-        assert "1 left" in opened.attrs["comment"]
-    filled = lx.export_tsmp(plants, tmp_path / "full.nc", unmapped=made_plant_types(seed=3))
+        assert "1 left" in opened.attrs["lulc_xr_cells"]
+    filled = lx.export_tsmp(
+        plants, tmp_path / "full.nc", unmapped=made_plant_types(seed=3, years=(2015,))
+    )
     assert filled.cells["filled"] == 1
     assert (sums_of(stack_of(tmp_path / "full.nc")) == 100).all()
 
