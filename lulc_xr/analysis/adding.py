@@ -114,7 +114,6 @@ def _with_years(fractions: xr.Dataset, years: Sequence[int]) -> xr.Dataset:
     moved = fractions[names].reindex(year=list(years), fill_value=fill)
     kept = fractions.drop_vars([*names, "year"])
     return kept.assign_coords(year=moved["year"]).assign({n: moved[n] for n in names})
-    return fractions.drop_vars([*names, "year"]).merge(moved, compat="no_conflicts")
 
 
 def _check_fractions(given: xr.Dataset, number: int) -> None:
