@@ -112,7 +112,8 @@ def _with_years(fractions: xr.Dataset, years: Sequence[int]) -> xr.Dataset:
     names = [str(n) for n, v in fractions.data_vars.items() if "year" in v.dims]
     fill = {n: 0.0 if n in _ADDED else 1.0 if n == "unmapped_fraction" else np.nan for n in names}
     moved = fractions[names].reindex(year=list(years), fill_value=fill)
-    return fractions.drop_vars([*names, "year"]).merge(moved, compat="no_conflicts")
+    kept = fractions.drop_vars([*names, "year"])
+    return kept.assign_coords(year=moved["year"]).assign({n: moved[n] for n in names})
 
 
 def _check_fractions(given: xr.Dataset, number: int) -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from lulc_xr.analysis.extents import LONLAT, Extent, polygon_in, system, transformer
-from lulc_xr.analysis.pixel_areas import belt
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.overlap import Outlines
 from lulc_xr.core.target_grid import GridPart
@@ -42,9 +41,7 @@ def outlines_in(part: GridPart, pieces: int, extent: Extent) -> Outlines:
         return _around(lonlat.moved(np.asarray(x), np.asarray(y)), extent)
     if lonlat.x.size:
         _check_whole(lonlat, x, y, extent)
-    column = (x - extent.corner[0]) / extent.step[0]
-    row = (y - extent.corner[1]) / extent.step[1]
-    return lonlat.moved(column, row)
+    return lonlat.moved(extent.columns_at(x), extent.rows_at(y))
 
 
 def meeting(outlines: Outlines, shape: tuple[int, int]) -> Outlines:
@@ -165,19 +162,16 @@ def _check_whole(
 
 
 def _around(outlines: Outlines, extent: Extent) -> Outlines:
-    """Outlines of a block in degrees: turned about the pole until they meet its longitudes.
-
-    Rows are counted by area from edge to edge, so that parts of pixels are shares of area.
-    """
+    """Outlines of a block in degrees: turned about the pole until they meet its longitudes."""
     columns = extent.shape[1]
-    row = _rows_by_area(outlines.y, extent)
+    row = extent.rows_at(outlines.y)
     turn = 360 / abs(extent.step[0])
     x: list[NDArray[np.float64]] = []
     y: list[NDArray[np.float64]] = []
     cells: list[int] = []
     for number, cell in enumerate(outlines.cells):
         part = slice(outlines.starts[number], outlines.starts[number + 1])
-        column = (np.unwrap(outlines.x[part], period=360) - extent.corner[0]) / extent.step[0]
+        column = extent.columns_at(np.unwrap(outlines.x[part], period=360))
         # The first turn whose right end lies right of the block's left one, and what follows.
         first = np.ceil(-column.max() / turn)
         while column.min() + first * turn < columns:
@@ -193,12 +187,3 @@ def _around(outlines: Outlines, extent: Extent) -> Outlines:
         starts=starts,
         cells=np.array(cells, np.int64),
     )
-
-
-def _rows_by_area(latitude: NDArray[np.float64], extent: Extent) -> NDArray[np.float64]:
-    first, step = extent.corner[1], extent.step[1]
-    row = np.floor((latitude - first) / step)
-    above, below = belt(first + step * row), belt(first + step * (row + 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = (belt(latitude) - above) / (below - above)
-    return np.where(np.isfinite(share), row + share, row)

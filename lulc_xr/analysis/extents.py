@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
+from lulc_xr.core.ellipsoid import area_up_to
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.target_grid import EARTH_RADIUS
 
@@ -25,6 +26,9 @@ _UNEVEN = 0.1
 
 _TOUCHING = 0.01
 """Mean width in pixels up to which an overlap is a shared border that was rounded (ours)."""
+
+_STRAY = 1e-3
+"""Metres by which a border may leave its course in another reference system (ours)."""
 
 _thread = threading.local()
 
@@ -41,6 +45,13 @@ def transformer(source: str, target: str) -> Transformer:
 def system(crs: str) -> CRS:
     """The reference system of a short text."""
     return CRS.from_user_input(crs)
+
+
+def belt(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Area in m² from the equator to a latitude in degrees, per degree of longitude."""
+    sine: NDArray[np.float64] = np.sin(np.deg2rad(np.clip(latitude, -90, 90)))
+    found: NDArray[np.float64] = area_up_to(sine) * np.deg2rad(1)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +99,26 @@ class Extent:
         """Coordinates x and y of places counted in pixels from the corner."""
         return self.corner[0] + column * self.step[0], self.corner[1] + row * self.step[1]
 
+    def columns_at(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Columns from the corner at x."""
+        return (x - self.corner[0]) / self.step[0]
+
+    def rows_at(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rows from the corner at y.
+
+        In degrees by area between the edges of a row, so that parts of pixels are shares of area.
+        """
+        row = (y - self.corner[1]) / self.step[1]
+        if not self.geographic:
+            return row
+        whole = np.floor(row)
+        above, below, here = (
+            belt(v) for v in (*(self.corner[1] + self.step[1] * (whole + k) for k in (0, 1)), y)
+        )
+        # Beyond the poles there is no area.
+        share = np.divide(here - above, below - above, out=row - whole, where=above != below)
+        return whole + share
+
     def border(self, pieces: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Columns and rows of places along the border, each side cut into `pieces`."""
         rows, columns = self.shape
@@ -107,8 +138,7 @@ class Extent:
         """Border in another reference system, with places so dense that it keeps its course."""
         # A chord of 1/n of a side strays by side² / (8 R n²) where the side follows the earth.
         strays = self.longest() ** 2 / (8 * EARTH_RADIUS)
-        allowed = _TOUCHING / 4 * self.longest() / max(self.shape)
-        pieces = int(np.clip(np.ceil(np.sqrt(strays / allowed)), 1, 20_000))
+        pieces = int(np.clip(np.ceil(np.sqrt(strays / _STRAY)), 1, 20_000))
         x, y = self.places(*self.border(pieces))
         if crs == self.crs:
             return x, y
@@ -208,7 +238,7 @@ def polygon_in(first: Extent, second: Extent) -> BaseGeometry:
     x, y = second.outline(first.crs)
     if first.geographic:
         x = np.unwrap(x, period=360)
-    column, row = (x - first.corner[0]) / first.step[0], (y - first.corner[1]) / first.step[1]
+    column, row = first.columns_at(x), first.rows_at(y)
     frame = shapely.box(0, 0, columns, rows)
     turns = (0,)
     if first.geographic:

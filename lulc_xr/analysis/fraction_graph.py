@@ -10,13 +10,14 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import shapely
 import xarray as xr
 from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.extents import LONLAT, Extent, transformer
+from lulc_xr.analysis.extents import LONLAT, Extent, polygon_in, transformer
 from lulc_xr.analysis.fraction_sums import Block, Sums, What, join, sum_block
 from lulc_xr.analysis.pixel_areas import area_rule
 from lulc_xr.core.legend import Legend
@@ -61,6 +62,7 @@ def grid_sums(
     *,
     what: What,
     columns: int,
+    token: str | None = None,
     finish: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> da.Array:
     """Sums of maps in the cells of a grid, lazily.
@@ -75,6 +77,8 @@ def grid_sums(
         What is summed, see :func:`lulc_xr.analysis.fraction_sums.sum_block`.
     columns : int
         Number of sums in a cell of the result.
+    token : str, optional
+        Names the grid in keys, see :func:`grid_token`; made here without.
     finish : callable, optional
         Sums (cell, column) of all maps to what the result holds of each cell.
 
@@ -84,13 +88,14 @@ def grid_sums(
         (column, cells along each dimension of the grid); 0 where a cell meets no map.
     """
     pieces = pieces_for(grid.width())
+    token = token or grid_token(grid)
     tasks: dict[Any, Task] = {}
     arrays: list[Any] = []
     leaves: list[Any] = []
     for part in parts:
         lazy = None if part.values is None else _chunked(part.values)
-        token = tokenize(part.extent, part.winners, part.legend, what, grid.name, grid.shape)
-        name = f"sum-{what}-{token}-{tokenize(lazy.name if lazy is not None else None)}"
+        own = tokenize(part.extent, part.winners, part.legend, what, token)
+        name = f"sum-{what}-{own}-{tokenize(lazy.name if lazy is not None else None)}"
         if lazy is not None:
             arrays.append(lazy)
         leaves += _add_blocks(tasks, part, lazy, name=name, grid=grid, what=what, pieces=pieces)
@@ -102,6 +107,11 @@ def grid_sums(
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=arrays)
     chunks = ((columns,), *((n,) for n in grid.shape))
     return da.Array(graph, name, chunks=chunks, dtype=np.float64)
+
+
+def grid_token(grid: TargetGrid) -> str:
+    """What names a grid in keys of tasks: two grids never have the same."""
+    return str(tokenize(grid))
 
 
 def _chunked(values: xr.DataArray) -> da.Array:
@@ -126,12 +136,14 @@ def _add_blocks(
     groups = [_groups(s, WIDE if lazy is None else BLOCK) for s in sizes]
     edges = [np.cumsum([0, *s]) for s in sizes]
     rule = area_rule(part.extent)
+    taken = [(w, polygon_in(part.extent, w)) for w in part.winners]
     keys = []
     for i, j in _nearby(len(groups[0]) - 1, len(groups[1]) - 1):
         down, across = (range(g[k], g[k + 1]) for g, k in zip(groups, (i, j), strict=True))
         top, left = int(edges[0][down.start]), int(edges[1][across.start])
         shape = (int(edges[0][down.stop]) - top, int(edges[1][across.stop]) - left)
         extent = part.extent.window(top, left, shape)
+        frame = shapely.box(left, top, left + shape[1], top + shape[0])
         cells = grid.near(*_around(extent))
         if not cells.size:
             continue
@@ -142,7 +154,7 @@ def _add_blocks(
             cells=cells,
             part=grid.part(cells),
             pieces=pieces,
-            winners=part.winners,
+            winners=tuple(w for w, shape in taken if shape.intersects(frame)),
             what=what,
             legend=part.legend,
         )

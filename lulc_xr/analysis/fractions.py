@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.fraction_graph import Part, grid_sums
+from lulc_xr.analysis.fraction_graph import Part, grid_sums, grid_token
 from lulc_xr.analysis.fraction_sources import (
     Overlap,
     Source,
@@ -23,7 +23,6 @@ from lulc_xr.analysis.fraction_variables import describe
 from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.core.dates import start_month_of
 from lulc_xr.core.errors import CubeError
-from lulc_xr.core.target_grid import TargetGrid
 
 Maps = xr.Dataset | xr.DataArray
 
@@ -105,12 +104,13 @@ def fractions(
     sources = [make_source(m, n, task=chosen, years=years) for n, m in enumerate(given)]
     check_together(sources, overlap)
     asked = _years(sources, years)
-    sums: dict[str, Any] = {"extent": _extents(sources, target, overlap)}
+    summed = partial(grid_sums, grid=target, token=grid_token(target))
+    sums: dict[str, Any] = {"extent": _extents(sources, summed, overlap)}
     kinds = ["classes"] + (["probability"] if wanted else [])
     kinds += [k for k, on in (("entropy", entropy), ("members", members)) if on]
     for kind in kinds:
         each = kind == "members" and members == "each"
-        found = _of_years(kind, sources, target, years=asked, overlap=overlap, each=each)
+        found = _of_years(kind, sources, summed, years=asked, overlap=overlap, each=each)
         if found is not None:
             sums["each" if each else kind] = found
     result = describe(sums, target, legend=sources[0].legend, years=asked, task=chosen)
@@ -153,17 +153,17 @@ def _begin(maps: Sequence[Maps], task: str) -> dict[str, str]:
     return {"year_start": max(starts)} if len(months) == 1 and months != {1} else {}
 
 
-def _extents(sources: Sequence[Source], grid: TargetGrid, overlap: Overlap | None) -> Any:
+def _extents(sources: Sequence[Source], summed: Callable[..., Any], overlap: Overlap | None) -> Any:
     """Area of each cell that maps cover, whatever their years: (1, cells)."""
     winners = winners_of(sources, overlap, None)
     parts = [Part(extent=s.extent, winners=w) for s, w in zip(sources, winners, strict=True)]
-    return grid_sums(parts, grid, what="extent", columns=1)
+    return summed(parts, what="extent", columns=1)
 
 
 def _of_years(
     kind: str,
     sources: Sequence[Source],
-    grid: TargetGrid,
+    summed: Callable[..., Any],
     *,
     years: Sequence[int],
     overlap: Overlap | None,
@@ -194,10 +194,9 @@ def _of_years(
             if (values := s.of_year(kind, year)) is not None
         ]
         found.append(
-            grid_sums(
+            summed(
                 parts,
-                grid,
-                what="classes" if kind == "members" else kind,  # type: ignore[arg-type]
+                what="classes" if kind == "members" else kind,
                 columns=columns,
                 finish=finish,
             )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc_xr.analysis.extents import LONLAT, Extent, system, transformer
-from lulc_xr.core.ellipsoid import area_density, area_up_to
+from lulc_xr.analysis.extents import LONLAT, Extent, belt, system, transformer
+from lulc_xr.core.ellipsoid import area_density
 from lulc_xr.core.errors import CubeError
 
 _STEP = 1e-3
@@ -94,13 +94,6 @@ def areal_scale(
     return found
 
 
-def belt(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Area in m² from the equator to a latitude in degrees, per degree of longitude."""
-    sine: NDArray[np.float64] = np.sin(np.deg2rad(np.clip(latitude, -90, 90)))
-    found: NDArray[np.float64] = area_up_to(sine) * np.deg2rad(1)
-    return found
-
-
 @functools.lru_cache(maxsize=256)
 def area_rule(extent: Extent) -> AreaRule:
     """How areas of the pixels of a raster are made.
@@ -156,10 +149,10 @@ def pixel_areas(extent: Extent, rule: AreaRule, *, first: tuple[int, int] = (0, 
     size = 1 << rule.shift
     lead = [start & (size - 1) for start in first]
     lines, node = (
-        np.arange(-(-(before + length) // size) + 1) * size - before
+        np.arange(-(-(before + length) // size) + 1, dtype=np.float64) * size - before
         for before, length in zip(lead, extent.shape, strict=True)
     )
-    column, row = (v.ravel() for v in np.meshgrid(node.astype(np.float64), lines))
+    column, row = (v.ravel() for v in np.meshgrid(node, lines))
     found = extent.pixel / _scale_at(extent, column, row).reshape(lines.size, node.size)
     place, rest = np.divmod(np.arange(rows) + 0.5 + lead[0], size)
     line, share = place.astype(np.int64), (rest / size)[:, None]

@@ -443,3 +443,34 @@ def test_what_cannot_be_added_leaves_the_file(tmp_path, shares):
     with pytest.raises(lx.CubeError, match="grids differ"):
         lx.add_to_fractions(path, lx.fractions(a_map(1), rotated()))
     assert lx.open_fractions(path).equals(there.compute())
+
+
+@pytest.mark.parametrize("place", FORMATS)
+def test_plant_types_are_written_and_read_back(tmp_path, place):
+    legend = lx.legend("lucas_lc1_level1")
+    made = made_fractions(legend, grid=rotated(), years=(2018, 2019), lazy=True)
+    bare = {name: (("lat", "lon"), np.full((2, 2), value)) for name, value in BONN.items()}
+    climate = xr.Dataset(bare, {"lat": [40.0, 60.0], "lon": [0.0, 20.0]})
+    types = lx.plant_functional_types(made, climate=climate, method="nearest")
+    path = lx.write_fractions(types, tmp_path / place)
+    found = lx.open_fractions(path)
+    xr.testing.assert_equal(found.compute(), types.compute())
+    assert {n: v.dims for n, v in found.variables.items()} == {
+        n: v.dims for n, v in types.variables.items()
+    }
+    attributes_kept(found, types)
+    for name in ("crosswalk", "climate_rules"):
+        assert found.attrs[name] == types.attrs[name]
+        json.loads(found.attrs[name])
+    if place == "f.nc":
+        assert_compliant(path)
+
+
+BONN = {
+    "coldest_month": 2.5,
+    "warmest_month": 18.5,
+    "growing_degree_days": 2200.0,
+    "annual_precipitation": 800.0,
+    "winter_precipitation": 380.0,
+    "driest_month_precipitation": 50.0,
+}
