@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pyproj import CRS
 
 import lulc_xr as lx
+from lulc_xr.core.dates import year_bounds
 from tests.european import cells_of
 from tests.fractions import made_fractions
 
@@ -170,15 +171,21 @@ def test_a_zarr_store_is_of_version_3_with_the_same_layout(tmp_path, shares):
 
 
 @pytest.mark.parametrize("month", [3, 9])
-def test_years_that_begin_in_another_month_keep_their_names(tmp_path, shares, month):
-    shares["fraction"].attrs["year_start"] = " ".join(
-        str(lx.core.dates.year_bounds(int(y), start_month=month)[0]) for y in shares["year"]
-    )
-    found = lx.open_fractions(lx.write_fractions(shares, tmp_path / "f.nc"))
-    assert found["year"].values.tolist() == [2018, 2019]
-    with netCDF4.Dataset(tmp_path / "f.nc") as file:
-        first = netCDF4.num2date(file["time_bnds"][0, 0], file["time"].units)
-    assert first.month == month
+def test_years_that_begin_in_another_month_keep_their_names(tmp_path, month):
+    grid = cells_of("EUR-11", range(210, 224), range(188, 206))
+    maps = a_map(0)
+    first, after = year_bounds(2018, start_month=month)
+    maps.attrs["year_start"] = str(first)
+    path = lx.write_fractions(lx.fractions(maps, grid), tmp_path / "f.nc")
+    with netCDF4.Dataset(path) as file:
+        begin, end = netCDF4.num2date(file["time_bnds"][0], file["time"].units)
+    assert (str(begin)[:10], str(end)[:10]) == (str(first), str(after))
+    east = a_map(1)
+    east.attrs["year_start"] = str(first)
+    lx.add_to_fractions(path, lx.fractions(east, grid))
+    found = lx.open_fractions(path)
+    assert found["year"].values.tolist() == [2018]
+    assert found["year"].attrs["year_start"] == str(first)
 
 
 def test_the_file_says_what_it_was_made_of_and_by_what(tmp_path, shares):
@@ -201,6 +208,21 @@ def test_the_file_says_what_it_was_made_of_and_by_what(tmp_path, shares):
         assert json.loads(file.lulc_xr_versions)["xarray"] == version("xarray")
         assert len(json.loads(file.lulc_xr_sources)) == 2
         assert not any(":" in name for name in file.ncattrs())
+
+
+def test_the_compliance_checker_finds_nothing_in_what_is_made_of_maps(tmp_path, mapped):
+    maps = lx.open_cube(mapped)
+    made = lx.fractions(maps, "EUR-0275", of=["land_cover", "probability"])
+    assert {"expected_fraction", "mean_entropy"} <= set(made.data_vars)
+    path = lx.write_fractions(made, tmp_path / "f.nc", dtype="float32")
+    assert_compliant(path)
+    found = lx.open_fractions(path)
+    xr.testing.assert_allclose(found.compute(), made.compute(), rtol=1e-7, atol=0)
+    for name in made.variables:
+        assert set(made[name].attrs) <= set(found[name].attrs)
+    model = maps["land_cover"].attrs["model_hash"]
+    assert f"maps of mapped.zarr; model {model}" in found.attrs["source"]
+    assert found["fraction"].attrs["valid_max"].dtype == np.float32
 
 
 @pytest.mark.parametrize("on_rotated", [True, False])
@@ -421,3 +443,34 @@ def test_what_cannot_be_added_leaves_the_file(tmp_path, shares):
     with pytest.raises(lx.CubeError, match="grids differ"):
         lx.add_to_fractions(path, lx.fractions(a_map(1), rotated()))
     assert lx.open_fractions(path).equals(there.compute())
+
+
+@pytest.mark.parametrize("place", FORMATS)
+def test_plant_types_are_written_and_read_back(tmp_path, place):
+    legend = lx.legend("lucas_lc1_level1")
+    made = made_fractions(legend, grid=rotated(), years=(2018, 2019), lazy=True)
+    bare = {name: (("lat", "lon"), np.full((2, 2), value)) for name, value in BONN.items()}
+    climate = xr.Dataset(bare, {"lat": [40.0, 60.0], "lon": [0.0, 20.0]})
+    types = lx.plant_functional_types(made, climate=climate, method="nearest")
+    path = lx.write_fractions(types, tmp_path / place)
+    found = lx.open_fractions(path)
+    xr.testing.assert_equal(found.compute(), types.compute())
+    assert {n: v.dims for n, v in found.variables.items()} == {
+        n: v.dims for n, v in types.variables.items()
+    }
+    attributes_kept(found, types)
+    for name in ("crosswalk", "climate_rules"):
+        assert found.attrs[name] == types.attrs[name]
+        json.loads(found.attrs[name])
+    if place == "f.nc":
+        assert_compliant(path)
+
+
+BONN = {
+    "coldest_month": 2.5,
+    "warmest_month": 18.5,
+    "growing_degree_days": 2200.0,
+    "annual_precipitation": 800.0,
+    "winter_precipitation": 380.0,
+    "driest_month_precipitation": 50.0,
+}
