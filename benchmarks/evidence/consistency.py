@@ -4,8 +4,8 @@
 
 Places change now and then; each year a classifier sees a noisy picture of the truth, and says the
 exact probabilities of what it saw. So these are calibrated, as a real classifier's may not be: in
-one world they are too sure. In another, half the variance of the noise is of the place and the
-same in all years, and in the last, two crops follow each other year by year.
+one world they are too sure, in another too unsure. In a third, half the variance of the noise is
+of the place and the same in all years, and in the last, two crops follow each other year by year.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ WORLDS: Mapping[str, World] = {
     "1 % of fields change a year": World(),
     "5 % of fields change a year": World(change=0.05),
     "probabilities too sure": World(sureness=2.0),
+    "probabilities too unsure": World(sureness=0.3),
     "half of the noise stays": World(stays=0.5),
     "crops in rotation": World(rotation=True),
 }

@@ -57,8 +57,12 @@ def main() -> None:
             continue
         begun = time.perf_counter()
         for title, table in tables_of(number, given.store, given.figures):
-            print(f"\n{title}\n\n{table.to_string()}", flush=True)
+            print(f"\n{title}\n\n{table.to_string(float_format=_short)}", flush=True)
         print(f"\n({time.perf_counter() - begun:.0f} s)")
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) else f"{value:.6g}"
 
 
 def demo_map(store: Path | None = None) -> xr.Dataset:

@@ -46,7 +46,8 @@ def cell_climate(
         dimensions), on regular axes (longitude and latitude, or a context with its reference
         system), or with longitude and latitude of each place.
     grid : TargetGrid, or anything that :func:`lulc_xr.as_grid` takes
-        The cells. A Dataset with coordinates on the cells will do, such as fractions.
+        The cells. Fractions will do, which have coordinates and bounds; but those of regions have
+        no outlines: climate is taken at their centre unless the regions themselves are given.
     method : {"auto", "mean", "bilinear", "nearest"}
         "mean": the mean of the places of the climate that lie in a cell and have data. "bilinear":
         between the four places around the cell's centre, those without data left out. "nearest":
@@ -107,12 +108,12 @@ def cell_climate(
 
 @dataclass(frozen=True, kw_only=True)
 class _Cells:
-    """Cells that climate is brought to: their coordinates, and the grid where it is known."""
+    """Cells that climate is brought to: their coordinates, and their grid if it was given."""
 
     coordinates: xr.Dataset
     dims: tuple[str, ...]
     shape: tuple[int, ...]
-    grid: TargetGrid | None
+    given: TargetGrid | None = None
 
     @classmethod
     def of(cls, grid: Any) -> _Cells:
@@ -127,41 +128,27 @@ class _Cells:
                 coordinates=bare,
                 dims=dims,
                 shape=tuple(array.sizes[d] for d in dims),
-                grid=_known(bare),
             )
         known = as_grid(grid)
-        return cls(coordinates=known.coordinates(), dims=known.dims, shape=known.shape, grid=known)
+        return cls(coordinates=known.coordinates(), dims=known.dims, shape=known.shape, given=known)
+
+    def grid(self) -> TargetGrid | None:
+        """The grid, or None where coordinates do not describe one (no bounds, regions)."""
+        if self.given is not None:
+            return self.given
+        try:
+            return as_grid(self.coordinates)
+        except CubeError:
+            return None
 
     def centres(self) -> tuple[Floats, Floats]:
         """Longitude and latitude of the centres in degrees, each of shape (cell,)."""
-        try:
-            found = places(self.coordinates, self.dims)
-        except CubeError:
-            if self.grid is None:
-                raise
-            return _middles(self.grid)
+        found = places(self.coordinates, self.dims)
         whole = xr.DataArray(np.zeros(self.shape), dims=self.dims)
         lon, lat = (
             (whole + part.drop_vars(list(part.coords))).transpose(*self.dims) for part in found
         )
         return lon.to_numpy().ravel(), lat.to_numpy().ravel()
-
-
-def _known(coordinates: xr.Dataset) -> TargetGrid | None:
-    """The grid that coordinates describe, or None where they do not (no bounds)."""
-    try:
-        return as_grid(coordinates)
-    except CubeError:
-        return None
-
-
-def _middles(grid: TargetGrid) -> tuple[Floats, Floats]:
-    """Means of the vertices of cells, where they have no centres."""
-    rings = grid.part(np.arange(grid.size)).outlines(1)
-    owner = np.repeat(rings.cells, np.diff(rings.starts))
-    number = np.maximum(np.bincount(owner, minlength=grid.size), 1)
-    lon, lat = (np.bincount(owner, v, minlength=grid.size) / number for v in (rings.x, rings.y))
-    return lon, lat
 
 
 def _same_axes(stacked: xr.DataArray, target: _Cells) -> bool:
@@ -181,7 +168,8 @@ def _brought(
     given: ClimatePlaces, stacked: xr.DataArray, target: _Cells, method: Method
 ) -> tuple[xr.DataArray, str]:
     """Climate on the cells, and a word on how it came there."""
-    chosen, grid = method, target.grid
+    chosen = method
+    grid = target.grid() if method in ("auto", "mean") else None
     if method == "auto":
         fine = grid is not None and given.width() <= _FINE * grid.width()
         chosen = "mean" if fine else "bilinear" if given.axes is not None else "nearest"

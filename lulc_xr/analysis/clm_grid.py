@@ -6,13 +6,13 @@ import itertools
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from lulc_xr.analysis.cell_centres import Places, cell_centres, distances
 from lulc_xr.analysis.clm_template import SurfaceTemplate
 from lulc_xr.analysis.plant_schema import grid_coordinates, grid_dims
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.grids import list_grids, named_grid
-from lulc_xr.core.target_grid import EARTH_RADIUS, describe
+from lulc_xr.core.target_grid import describe
 
 
 def check_grid(template: SurfaceTemplate, plant_types: xr.Dataset, *, tolerance: float) -> None:
@@ -40,8 +40,8 @@ def check_grid(template: SurfaceTemplate, plant_types: xr.Dataset, *, tolerance:
             f"have {describe(dims, shape)}.{_hint(template, tolerance)} Make the plant "
             "types on the grid of the template: a name, or a file with its cells' vertices."
         )
-    mine = cell_centres(plant_types)
-    apart = _distance(template, *mine)
+    mine = cell_centres(grid_coordinates(plant_types), dims)
+    apart = distances(template.places, mine)
     worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
     if apart[worst] <= tolerance:
         return
@@ -54,50 +54,9 @@ def check_grid(template: SurfaceTemplate, plant_types: xr.Dataset, *, tolerance:
     )
 
 
-def cell_centres(plant_types: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Longitude and latitude of each cell in degrees, (cell,), by their CF standard names.
-
-    Raises
-    ------
-    CubeError
-        If the plant types have none.
-    """
-    return _centres(grid_coordinates(plant_types), grid_dims(plant_types))
-
-
-def _centres(
-    coordinates: xr.Dataset, dims: tuple[str, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    found = []
-    for name, short in (("longitude", "lon"), ("latitude", "lat")):
-        for key, variable in coordinates.coords.items():
-            named = variable.attrs.get("standard_name") == name or key in (short, name)
-            if named and set(variable.dims) <= set(dims):
-                sizes = {d: coordinates.sizes[d] for d in dims if d not in variable.dims}
-                whole = variable.variable.set_dims({**sizes, **variable.sizes}).transpose(*dims)
-                found.append(np.asarray(whole.values, np.float64).ravel())
-                break
-        else:
-            raise CubeError(
-                f"the plant types have no coordinate of standard name {name!r} over {dims}; the "
-                "grid of the template cannot be compared. Make them on a grid with coordinates."
-            )
-    return found[0], found[1]
-
-
-def _distance(
-    template: SurfaceTemplate, longitude: NDArray[np.float64], latitude: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Metres between centres on the sphere (haversine)."""
-    east = np.radians(longitude - template.longitude)
-    low, high = np.radians(template.latitude), np.radians(latitude)
-    half = np.sin((high - low) / 2) ** 2 + np.cos(low) * np.cos(high) * np.sin(east / 2) ** 2
-    return np.asarray(2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
-
-
 def _turned(
     template: SurfaceTemplate,
-    centres: tuple[NDArray[np.float64], NDArray[np.float64]],
+    centres: Places,
     shape: tuple[int, ...],
     tolerance: float,
 ) -> str:
@@ -105,7 +64,7 @@ def _turned(
     axes = range(len(shape))
     for turned in itertools.chain(*(itertools.combinations(axes, n + 1) for n in axes)):
         longitude, latitude = (np.flip(c.reshape(shape), turned).ravel() for c in centres)
-        if _distance(template, longitude, latitude).max() <= tolerance:
+        if distances(template.places, (longitude, latitude)).max() <= tolerance:
             names = " and ".join(template.dims[a] for a in turned)
             return f" It runs the other way along {names}: turn the plant types around with isel."
     return ""
@@ -116,7 +75,8 @@ def _hint(template: SurfaceTemplate, tolerance: float) -> str:
     grids = {(grid := named_grid(name)).name: grid for name in list_grids()}
     alike = {name: grid for name, grid in grids.items() if grid.shape == template.shape}
     for name, grid in alike.items():
-        if _distance(template, *_centres(grid.coordinates(), grid.dims)).max() <= tolerance:
+        there = cell_centres(grid.coordinates(), grid.dims)
+        if distances(template.places, there).max() <= tolerance:
             return f" The template lies on the grid {name!r}."
     if not alike:
         return ""

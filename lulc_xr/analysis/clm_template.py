@@ -48,7 +48,13 @@ class SurfaceTemplate:
     latitude: NDArray[np.float64]
     land: NDArray[np.bool_]
     has_mask: bool
+    land_fraction: NDArray[np.float64] | None
     urban_region: NDArray[np.integer] | None
+
+    @property
+    def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Longitude and latitude, (cell,) each."""
+        return self.longitude, self.latitude
 
     def precision(self, group: str) -> np.dtype[Any]:
         """The coarsest data type of the variables of a group: what their sums are exact in."""
@@ -84,6 +90,7 @@ def read_template(path: str | os.PathLike[str]) -> SurfaceTemplate:
         found = {n: _flat(file, n, len(dims)) for n in (*UNITS, URBAN, NATURAL, CROPS, *_GRID)}
         mask = file.variables.get("PFTDATA_MASK")
         region = file.variables.get("URBAN_REGION_ID")
+        part = file.variables.get("LANDFRAC_PFT")
         cells = tuple(sizes[d] for d in dims)
         return SurfaceTemplate(
             path=Path(path),
@@ -96,6 +103,7 @@ def read_template(path: str | os.PathLike[str]) -> SurfaceTemplate:
             latitude=found["LATIXY"][0],
             land=np.ones(cells, bool).ravel() if mask is None else np.ravel(mask[:]) == 1,
             has_mask=mask is not None,
+            land_fraction=None if part is None else np.ravel(part[:]).astype(np.float64),
             urban_region=None if region is None else np.ravel(region[:]),
         )
 

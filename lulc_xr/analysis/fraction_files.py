@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import fcntl
-import gc
 import json
-import os
-import shutil
-import traceback
-import uuid
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
+from lulc_xr.analysis.adding import add_fractions
 from lulc_xr.analysis.fraction_layout import CELL_AREA, from_layout, to_layout
+from lulc_xr.analysis.fraction_writing import Precision, alone, grid_of, write_whole
 from lulc_xr.core.errors import CubeError, StoreError
-from lulc_xr.core.exchange import exchange, remove_beside
 from lulc_xr.core.require import require
 
-Precision = Literal["float64", "float32"]
 FilePath = str | PathLike[str]
 
 VERSIONS = "lulc_xr_versions"
 """Global attribute of a file: JSON, versions of the libraries that wrote it."""
 
-# NaN is a number that not every Fortran reader expects; this is the missing value of CMIP.
-_MISSING = 1e20
 _LIBRARIES = ("lulc_xr", "xarray", "numpy", "dask", "zarr", "netCDF4")
-_SIDE = 512
-_FULL = 2**16
-_DEFLATE = {"zlib": True, "complevel": 4, "shuffle": True}
 
 
 def write_fractions(
@@ -84,15 +72,53 @@ def write_fractions(
         be written. What was there before stays as it was.
     """
     target = _checked(path, dtype)
-    if target.exists() and not overwrite:
-        raise StoreError(
-            f"{str(target)!r} exists already. Choose another path, or pass overwrite=True to "
-            "replace it once the new file is complete."
-        )
     laid = to_layout(fractions)
     laid.attrs = _provenance(laid.attrs, attrs or {}, command)
-    with _alone(target):
-        _write(laid, target, dtype)
+    with alone(target):
+        if target.exists() and not overwrite:
+            raise StoreError(
+                f"{str(target)!r} exists already. Choose another path, or pass overwrite=True to "
+                "replace it once the new file is complete."
+            )
+        write_whole(laid, target, dtype)
+    return target
+
+
+def add_to_fractions(
+    path: FilePath, fractions: xr.Dataset, *, command: str = "lulc_xr.add_to_fractions"
+) -> Path:
+    """Add the fractions of more stores to those of a file: what a whole continent is made by.
+
+    Both are added up by :func:`lulc_xr.add_fractions` into a new file of the same type, which
+    takes the place of the old one when it is complete.
+
+    Parameters
+    ----------
+    path : str or path
+        A file of :func:`lulc_xr.write_fractions`.
+    fractions : xr.Dataset
+        Fractions of other stores on the same grid.
+    command : str
+        What the line that this run adds to `history` says.
+
+    Raises
+    ------
+    StoreError
+        If there is no such file, another process writes to it, or it cannot be written. What was
+        there before stays as it was.
+    CubeError
+        If the two don't belong together: other grids or legends, or a store that is in the file
+        already, so that running the same command twice changes nothing.
+    """
+    target = _checked(path, "float64")
+    with alone(target):
+        before = open_fractions(target)
+        laid = to_layout(add_fractions(before, fractions))
+        # add_fractions tells its own step; the steps before it are the file's.
+        laid.attrs |= {"history": before.attrs.get("history", "")}
+        laid.attrs = _provenance(laid.attrs, {}, command)
+        write_whole(laid, target, before.encoding["dtype"])
+        before.close()
     return target
 
 
@@ -139,9 +165,9 @@ def open_fractions(path: FilePath) -> xr.Dataset:
             "these are no fractions. Give a file that lulc_xr.write_fractions wrote."
         )
     found = from_layout(laid.assign(_chunked(laid)))
-    for name, var in found.data_vars.items():
-        if var.dtype == np.float32:
-            found[name] = var.astype(np.float64)
+    halves = [name for name, var in found.data_vars.items() if var.dtype == np.float32]
+    found = found.assign({name: found[name].astype(np.float64) for name in halves})
+    found.encoding = {"source": str(place), "dtype": "float32" if halves else "float64"}
     found.set_close(laid.close)
     return found
 
@@ -151,7 +177,7 @@ def _chunked(laid: xr.Dataset) -> dict[Hashable, xr.Variable]:
     return {
         name: var.chunk(var.encoding.get("preferred_chunks", {}))
         for name, var in laid.variables.items()
-        if var.ndim > 1 and set(_grid(laid)) <= set(var.dims)
+        if var.ndim > 1 and set(grid_of(laid)) <= set(var.dims)
     }
 
 
@@ -192,122 +218,3 @@ def _version(library: str) -> str:
         return version(library)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _write(laid: xr.Dataset, target: Path, dtype: Precision) -> None:
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        if target.suffix == ".zarr":
-            _write_zarr(laid, partial, dtype)
-            exchange(partial, target)
-        else:
-            _write_netcdf(laid, partial, dtype)
-            partial.replace(target)
-    except (OSError, RuntimeError) as error:
-        # netCDF4 raises RuntimeError where HDF5 couldn't write.
-        if isinstance(error, RuntimeError) and "HDF" not in str(error):
-            raise
-        # What the error holds open tries to write again when it goes: that has to be over before
-        # the space is given back.
-        traceback.clear_frames(error.__traceback__)
-        gc.collect()
-        full = shutil.disk_usage(target.parent).free < _FULL
-        reason = "disk full" if full else getattr(error, "strerror", None) or error
-        raise StoreError(
-            f"could not write {str(target)!r}: {reason}. Nothing was left behind; what was there "
-            "before is unchanged. Check space and permissions, then write it again."
-        ) from error
-    finally:
-        if partial.is_file():
-            # HDF5 keeps a file open that it could not close, and with it the space.
-            os.truncate(partial, 0)
-            partial.unlink()
-        elif partial.exists():
-            remove_beside(partial)
-
-
-def _write_netcdf(laid: xr.Dataset, partial: Path, dtype: Precision) -> None:
-    require("netCDF4", extra="landmodels")
-    encoding: dict[Hashable, dict[str, Any]] = {}
-    for name, var in laid.variables.items():
-        if var.dtype.kind in "OUT":
-            # cdo reads labels as characters only.
-            names = np.array(var.values.tolist(), dtype=str)
-            laid = laid.assign({name: (var.dims, names, var.attrs)})
-            encoding[name] = {"dtype": "S1"}
-            continue
-        encoding[name] = _encoding(name, var, laid, dtype)
-        if var.ndim > 1 and name in _measures(laid):
-            encoding[name] |= {"chunksizes": _chunks(var), **_DEFLATE}
-    # Unlimited: CF's order of dimensions then is the one that cdo wants, with time first.
-    unlimited = [d for d in ("time",) if d in laid.dims]
-    laid.to_netcdf(
-        partial, engine="netcdf4", format="NETCDF4", encoding=encoding, unlimited_dims=unlimited
-    )
-    with partial.open("rb+") as written:
-        os.fsync(written.fileno())
-
-
-def _write_zarr(laid: xr.Dataset, partial: Path, dtype: Precision) -> None:
-    encoding: dict[Hashable, dict[str, Any]] = {}
-    for name, var in laid.variables.items():
-        if var.dtype.kind in "OUT":
-            laid = laid.assign({name: var.astype(np.dtypes.StringDType())})
-            continue
-        encoding[name] = _encoding(name, var, laid, dtype)
-        if var.ndim and name in _measures(laid):
-            sizes = dict(zip(var.dims, _chunks(var), strict=True))
-            encoding[name]["chunks"] = tuple(sizes.values())
-            whole = {d: n if d in _grid(laid) else laid.sizes[d] for d, n in sizes.items()}
-            laid = laid.assign({name: var.chunk(whole)}) if var.chunks else laid
-    laid.to_zarr(partial, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-
-
-def _encoding(
-    name: Hashable, var: xr.Variable, laid: xr.Dataset, dtype: Precision
-) -> dict[str, Any]:
-    if name in _measures(laid) and var.dtype.kind == "f" and name != CELL_AREA:
-        return {"dtype": dtype, "_FillValue": np.dtype(dtype).type(_MISSING)}
-    return {"_FillValue": None}
-
-
-def _measures(laid: xr.Dataset) -> list[Hashable]:
-    """Variables over the grid that are no coordinates."""
-    return [n for n, v in laid.data_vars.items() if n == CELL_AREA or "cell_measures" in v.attrs]
-
-
-def _grid(laid: xr.Dataset) -> tuple[Hashable, ...]:
-    return laid[CELL_AREA].dims
-
-
-def _chunks(var: xr.Variable) -> tuple[int, ...]:
-    """Chunks of a file: one year and class each, in space as the variable is computed."""
-    sizes = []
-    for position, (dim, size) in enumerate(zip(var.dims, var.shape, strict=True)):
-        inner = var.ndim - position <= 2 and dim not in ("time",)
-        computed = max(var.chunks[position]) if var.chunks else size
-        sizes.append(min(computed, _SIDE, size) if inner else 1)
-    return tuple(sizes)
-
-
-@contextlib.contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Hold the right to write a file, or refuse; a lock dies with its process."""
-    lock = target.with_name(f".{target.name}.lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write beside {str(target)!r}: {error.strerror}. Check the permissions of "
-            f"{str(target.parent)!r}."
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise StoreError(
-            f"{str(target)!r} is being written by another process. Wait until that run ends; then "
-            "run this again."
-        ) from error
-    finally:
-        os.close(descriptor)

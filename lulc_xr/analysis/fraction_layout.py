@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lulc_xr.core.dates import year_bounds, year_of
+from lulc_xr.core.dates import start_month_of, year_bounds, year_of
 from lulc_xr.core.errors import CubeError
 
 CELL_AREA = "cell_area"
@@ -161,7 +161,7 @@ def _attributes(
 def _with_time(fractions: xr.Dataset) -> xr.Dataset:
     """Mapped years as time in the middle of the period, with its bounds."""
     years = [int(year) for year in fractions["year"].values]
-    month = _start_month(fractions)
+    month = start_month_of(fractions["year"].attrs)
     edges = np.array([year_bounds(year, start_month=month) for year in years])
     days = (edges - _EPOCH).astype("timedelta64[D]").astype(np.float64)
     attrs = {
@@ -178,22 +178,16 @@ def _with_time(fractions: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _start_month(fractions: xr.Dataset) -> int:
-    """Month in which mapped years begin, as the maps' attribute `year_start` has it."""
-    for attrs in (fractions.attrs, *(v.attrs for v in fractions.data_vars.values())):
-        parts = str(attrs.get("year_start", "")).split("-")
-        if len(parts) > 1:
-            return int(parts[1])
-    return 1
-
-
 def _with_years(laid: xr.Dataset) -> xr.Dataset:
     days = laid[TIME_BOUNDS].values[:, 0].astype(np.int64)
     starts = (_EPOCH + days.astype("timedelta64[D]")).astype("datetime64[ns]")
     (month, *_) = {int(str(day)[5:7]) for day in starts} or {1}
     years = year_of(starts, start_month=month)
     bare = laid.drop_vars([TIME, TIME_BOUNDS]).rename_dims({TIME: "year"})
-    return bare.assign_coords(year=("year", years, {"long_name": "mapped year"}))
+    attrs = {"long_name": "mapped year"}
+    if month != 1:
+        attrs["year_start"] = " ".join(str(day)[:10] for day in starts)
+    return bare.assign_coords(year=("year", years, attrs))
 
 
 def _file_key(key: Hashable) -> str:

@@ -21,6 +21,7 @@ from lulc_xr.analysis.fraction_sources import (
 )
 from lulc_xr.analysis.fraction_variables import describe
 from lulc_xr.analysis.grid_files import as_grid
+from lulc_xr.core.dates import start_month_of
 from lulc_xr.core.errors import CubeError
 
 Maps = xr.Dataset | xr.DataArray
@@ -114,6 +115,7 @@ def fractions(
             sums["each" if each else kind] = found
     result = describe(sums, target, legend=sources[0].legend, years=asked, task=chosen)
     result.attrs["lulc_xr:sources"] = records(sources)
+    result["year"].attrs |= _begin(given, chosen)
     return result
 
 
@@ -140,6 +142,15 @@ def _years(sources: Sequence[Source], asked: Sequence[int] | None) -> list[int]:
             f"{', '.join(map(str, present))}."
         )
     return sorted({int(y) for y in asked})
+
+
+def _begin(maps: Sequence[Maps], task: str) -> dict[str, str]:
+    """Attribute `year_start` of the years, where all maps begin them in one month but January."""
+    starts = {
+        str((m[task] if isinstance(m, xr.Dataset) else m).attrs.get("year_start", "")) for m in maps
+    }
+    months = {start_month_of({"year_start": start}) for start in starts}
+    return {"year_start": max(starts)} if len(months) == 1 and months != {1} else {}
 
 
 def _extents(sources: Sequence[Source], summed: Callable[..., Any], overlap: Overlap | None) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.analysis.cell_centres import cell_centres, distances
 from lulc_xr.analysis.plant_schema import PlantShares, plant_shares, years_of
 from lulc_xr.core.clm import LANDUNITS, NATURAL_PFTS
 from lulc_xr.core.errors import CubeError
@@ -23,6 +24,9 @@ rest; filled: the rest is taken from another data set; left: not written, see th
 
 EXACT = 1e-6
 """Shares of a cell's area are 1 within this (promise 9 of the design)."""
+
+SAME_PLACE = 100.0
+"""Cell centres that are nearer than this, in metres, are the same (ours)."""
 
 _ARCTIC_GRASS, _GRASS = (NATURAL_PFTS.index(n) for n in ("c3_arctic_grass", "c3_non-arctic_grass"))
 _LAKE, _WETLAND = (LANDUNITS.index(name) for name in ("lake", "wetland"))
@@ -210,6 +214,7 @@ def _fill(
             f"the data set for unmapped land has {other.shape} cells and crops {other.crop_ids}; "
             f"the plant types have {found.shape} and {found.crop_ids}. Make both alike."
         )
+    _check_same_places(found, other)
     _move_ocean(other, rules)
     known = other.units.sum(axis=0)
     usable = lacking & (known > EXACT)
@@ -226,6 +231,17 @@ def _fill(
     ):
         mine[:, lacking] += its[:, lacking] * scale
     return FILLED
+
+
+def _check_same_places(found: PlantShares, other: PlantShares) -> None:
+    """Raise where the cells of two data sets of one shape lie elsewhere."""
+    mine, its = (cell_centres(shares.coordinates, shares.dims) for shares in (found, other))
+    apart = float(np.nanmax(distances(mine, its)))
+    if apart > SAME_PLACE:
+        raise CubeError(
+            f"the data set for unmapped land has cells up to {apart / 1000:.3g} km from those of "
+            "the plant types. Make both on one grid."
+        )
 
 
 def _refusal(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from lulc_xr.core.cube import crs_of
+from lulc_xr.core.dates import start_month_of
 from lulc_xr.core.errors import CubeError, LegendError, SampleError, name_unknown
 from lulc_xr.core.georeference import pixels_at
 from lulc_xr.core.legend import FILL_CLASS, Legend
@@ -60,8 +61,7 @@ class MapFields:
     @property
     def start_month(self) -> int:
         """Month in which mapped years begin."""
-        start = str(self.maps[self.task].attrs.get("year_start", "")).split("-")
-        return int(start[1]) if len(start) > 1 else 1
+        return start_month_of(self.maps[self.task].attrs)
 
     def columns(self, name: str) -> tuple[str, ...]:
         """Columns of judged points that a variable becomes."""

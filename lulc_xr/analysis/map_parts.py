@@ -27,7 +27,7 @@ def class_map_of(maps: xr.Dataset, task: str) -> xr.DataArray:
     known = [
         str(name)
         for name, var in maps.data_vars.items()
-        if "flag_values" in var.attrs and {"y", "x"} <= set(var.dims)
+        if "flag_values" in var.attrs and var.dtype != bool and {"y", "x"} <= set(var.dims)
     ]
     if task not in maps:
         raise CubeError(

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_xr.analysis.fraction_variables import between_members, coverage_flags
 from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.core.errors import CubeError, GridWarning, warn_caller
 from lulc_xr.core.lattice import Lattice
@@ -19,8 +20,13 @@ from lulc_xr.core.target_grid import TargetGrid, describe
 
 # Share of a coarse cell that edges may be apart by, for coordinates stored as float32: ours.
 NESTS = 1e-4
-# Share of a cell that counts as all of it: ours, as for sums of fractions.
-WHOLE = 1e-6
+
+# Variables that are no shares, and what they are summed up with.
+_NEEDS = {
+    "mean_entropy": "unmapped_fraction",
+    "cell_coverage": "covered_fraction",
+    "fraction_standard_error": "unmapped_fraction",
+}
 
 
 def aggregate_fractions(
@@ -42,8 +48,9 @@ def aggregate_fractions(
     Returns
     -------
     xr.Dataset
-        The same variables on `grid`; `mean_entropy` is weighted by the mapped area. A standard
-        error is left out, with a warning: how errors of neighbours go together is not known.
+        The same variables on `grid`; `mean_entropy` is weighted by the mapped area. The standard
+        error is made again from `member_fraction`; without that it is left out, with a warning,
+        since how errors of neighbours go together is not known.
 
     Raises
     ------
@@ -68,9 +75,10 @@ def aggregate_fractions(
             part = sums.of(mapped)
             found = sums.of((values * mapped).where(mapped > 0, 0)) / part.where(part > 0)
         elif name == "cell_coverage":
-            share = sums.of(fractions["covered_fraction"])
-            flags = (share > 0).astype(np.uint8) + (share >= 1 - WHOLE).astype(np.uint8)
-            found = flags.astype(values.dtype)
+            found = coverage_flags(sums.of(fractions["covered_fraction"]))
+        elif name == "fraction_standard_error":
+            mapped = sums.of(1 - fractions["unmapped_fraction"])
+            found = between_members(sums.of(fractions["member_fraction"]), mapped)
         else:
             found = xr.DataArray(coarse.areas().reshape(coarse.shape), dims=coarse.dims)
         made[name] = found.transpose(*_renamed(values.dims, fine, coarse)).astype(values.dtype)
@@ -205,23 +213,20 @@ def _check_variables(fractions: xr.Dataset, fine: Lattice) -> list[Hashable]:
     for name, values in fractions.data_vars.items():
         if not set(fine.dims) <= set(values.dims):
             raise CubeError(f"{name!r} does not lie on {describe(fine.dims, fine.shape)} cells.")
-        if str(name).endswith("standard_error"):
+        if name == "fraction_standard_error" and "member_fraction" not in fractions:
             warn_caller(
                 f"{name!r} was left out: how errors of neighbouring cells go together is not "
-                "known. Make fractions of the map on the coarse grid itself.",
+                "known. Make the fractions with members='each', or on the coarse grid itself.",
                 GridWarning,
             )
             continue
-        known = str(name).endswith("fraction") or name in (
-            "mean_entropy", "cell_coverage", "cell_area")  # fmt: skip
-        if not known:
+        if not (str(name).endswith("fraction") or name in ("cell_area", *_NEEDS)):
             raise CubeError(
                 f"{name!r} is neither a share of the cell's area (its name would end with "
-                "'fraction') nor mean_entropy, cell_coverage or cell_area. Drop it first."
+                f"'fraction') nor one of {', '.join(_NEEDS)}, cell_area. Drop it first."
             )
-        needs = {"mean_entropy": "unmapped_fraction", "cell_coverage": "covered_fraction"}
-        if name in needs and needs[str(name)] not in fractions:
-            raise CubeError(f"{name!r} can't be summed up without {needs[str(name)]!r}.")
+        if _NEEDS.get(str(name), name) not in fractions:
+            raise CubeError(f"{name!r} can't be summed up without {_NEEDS[str(name)]!r}.")
         kept.append(name)
     return kept
 
@@ -236,7 +241,11 @@ def _finished(
 ) -> xr.Dataset:
     """The Dataset with coordinates of the coarse lattice and what else the fine one had."""
     places = coarse.coordinates()
-    mappings = {each.attrs.get("grid_mapping") for each in fractions.data_vars.values()}
+    mappings = {
+        where.get("grid_mapping")
+        for each in fractions.data_vars.values()
+        for where in (each.attrs, each.encoding)
+    }
     other = {
         name: each
         for name, each in fractions.coords.items()
@@ -246,9 +255,15 @@ def _finished(
     }
     mapping = places.attrs["grid_mapping"]
     for name, values in made.items():
-        attrs = {k: v for k, v in fractions[name].attrs.items() if k != "coordinates"}
-        values.attrs = attrs | {"grid_mapping": mapping}
+        attrs = fractions[name].attrs
+        values.attrs = dict(attrs)
+        # Where the fractions name it: as made (to be encoded), or as read without decoding it.
+        (values.attrs if "grid_mapping" in attrs else values.encoding)["grid_mapping"] = mapping
     said = f"summed up to {coarse.name} by lulc_xr.aggregate_fractions"
-    history = "\n".join(filter(None, [str(fractions.attrs.get("history", "")), said]))
-    ds = xr.Dataset(made, coords={**places.coords, **other})
-    return ds.assign_attrs(fractions.attrs | {"history": history})
+    attrs = dict(fractions.attrs)
+    attrs["history"] = "\n".join(filter(None, [str(attrs.get("history", "")), said]))
+    if "grid" in attrs and "title" in attrs:
+        attrs["title"] = str(attrs["title"]).replace(str(attrs["grid"]), coarse.name)
+    if "grid" in attrs:
+        attrs["grid"] = coarse.name
+    return xr.Dataset(made, coords={**places.coords, **other}, attrs=attrs)

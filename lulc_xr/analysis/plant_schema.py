@@ -91,7 +91,9 @@ def _grid_mapping(plant_types: xr.Dataset) -> str:
         found = plant_types[name]
         if "grid_mapping" in found.attrs or "grid_mapping" in found.encoding:
             return str(found.attrs.get("grid_mapping", found.encoding.get("grid_mapping")))
-    return str(plant_types.attrs.get("grid_mapping", ""))
+    # Arithmetic drops what variables say of it.
+    scalars = (n for n, c in plant_types.coords.items() if "grid_mapping_name" in c.attrs)
+    return str(plant_types.attrs.get("grid_mapping", next(scalars, "")))
 
 
 def years_of(plant_types: xr.Dataset) -> tuple[int, ...]:

@@ -92,7 +92,8 @@ def fractions_from_points(
           and ``total_weight``;
         - ``cell_area`` in square metres, and the coordinates of the grid.
 
-        ``class_id`` carries the legend as CF flags. Attributes say how points were counted
+        ``class_id`` carries the legend as CF flags; :func:`lulc_xr.write_fractions` makes a file
+        of it. Attributes say how points were counted
         (`points_given`, `points_used`, `points_outside`, ...) and what the intervals assume
         (`design`).
 

@@ -82,8 +82,9 @@ def transitions(
     -----
     Chunks are counted by themselves and added up, so that chunks do not show. For the whole map
     and for zones of pixels, a pixel of a projected map has the area of its sides, one in degrees
-    that on the ellipsoid; in cells, areas are those on the ellipsoid whatever the map. A task
-    holds (zones times classes times classes) numbers.
+    that on the ellipsoid; in cells, areas are those on the ellipsoid whatever the map. Results
+    hold numbers of zones times classes times classes: of many cells and classes, select what is
+    asked for before computing.
 
     References
     ----------

@@ -278,5 +278,9 @@ def _described(
     found = found.assign_coords(class_id=ids)
     if "year" in found.coords:
         found["year"].attrs = {"long_name": "mapped year"}
+    mappings = [str(n) for n, c in found.coords.items() if "grid_mapping_name" in c.attrs]
+    for name in texts if mappings else ():
+        if name in found:
+            found[name].encoding["grid_mapping"] = mappings[0]
     found.attrs |= {"legend": legend.name, "history": "lulc_xr.area"}
     return found

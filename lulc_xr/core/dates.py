@@ -217,6 +217,18 @@ def year_bounds(year: int, *, start_month: int) -> tuple[np.datetime64, np.datet
     )
 
 
+def start_month_of(attrs: Mapping[str, Any]) -> int:
+    """Month in which mapped years begin, by the attribute `year_start` of a map; 1 without.
+
+    Examples
+    --------
+    >>> start_month_of({"year_start": "2017-11-01 2018-11-01"})
+    11
+    """
+    parts = str(attrs.get("year_start", "")).split("-")
+    return int(parts[1]) if len(parts) > 1 else 1
+
+
 def year_of(times: NDArray[np.datetime64], *, start_month: int) -> NDArray[np.int64]:
     """Name of the mapped year of each date, shape of `times`."""
     index = pd.DatetimeIndex(times)

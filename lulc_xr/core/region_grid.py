@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -140,8 +140,9 @@ class RegionGrid(TargetGrid):
         self, longitude: NDArray[np.float64], latitude: NDArray[np.float64]
     ) -> NDArray[np.int64]:
         """Region that holds each place, -1 where none does; the first where regions overlap."""
-        into = Transformer.from_crs(LONGITUDE_LATITUDE, self.crs, always_xy=True)
-        x, y = into.transform(np.asarray(longitude, float), np.asarray(latitude, float))
+        x, y = _transformer(LONGITUDE_LATITUDE, self.crs).transform(
+            np.asarray(longitude, float), np.asarray(latitude, float)
+        )
         found = np.full(x.size, self.size, np.int64)
         known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
         place, region = self._tree.query(shapely.points(x[known], y[known]), "intersects")
@@ -231,6 +232,13 @@ class RegionPart(GridPart):
         )
 
 
+@lru_cache(maxsize=32)
+def _transformer(source: str, target: str) -> Transformer:
+    # Made once, as PROJ takes longer to find the way than to go it.
+    return Transformer.from_crs(source, target, always_xy=True)
+
+
+@lru_cache(maxsize=32)
 def metres_of(crs: str) -> float:
     """Metres of one unit of a reference system; of a degree on the earth where it has degrees."""
     system = CRS.from_user_input(crs)
@@ -243,9 +251,7 @@ def to_longitude_latitude(
     crs: str, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude and latitude on WGS 84 in degrees of places in a reference system."""
-    if CRS.from_user_input(crs) == CRS.from_user_input(LONGITUDE_LATITUDE):
-        return x, y
-    out = Transformer.from_crs(crs, LONGITUDE_LATITUDE, always_xy=True)
+    out = _transformer(crs, LONGITUDE_LATITUDE)
     longitude, latitude = out.transform(x, y)
     # PROJ's series back from Lambert's azimuthal projection is off by 0.3 mm. What is lost, given
     # once more, leaves 1e-8 m, so that edges that lie on edges of pixels stay there.

@@ -5,38 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 import xarray as xr
 from dask.base import compute
 from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
-from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from lulc_xr.core.cube import crs_of
 from lulc_xr.core.errors import CubeError, StoreError, name_unknown
-from lulc_xr.core.georeference import affine_of
-from lulc_xr.cube.category_names import SUFFIX, category_xml, rgb
+from lulc_xr.cube.cog_file import CogFile, FileGrid, north_up, put
 from lulc_xr.cube.mapped_year import check_years, mapped_days
-from lulc_xr.cube.raster_layers import RasterLayer, describe_layer
+from lulc_xr.cube.raster_layers import describe_layer
 
 _BLOCK = 2048
-_TILE, _FIRST_TILE = 512, 256
 _FILES = (".tif", ".tiff")
 _MOST_BLOCKS = 8
+# Of GDAL, whose own bound is a twentieth of the machine's memory.
+_CACHE_MB = 256
 
 
 def to_cog(
@@ -108,7 +99,7 @@ def to_cog(
     target = Path(path).expanduser()
     places = _places(target, names, years)
     _check_free(list(places.values()), overwrite=overwrite)
-    grid = _Grid.of(maps)
+    grid = FileGrid.of(maps)
     jobs = [(y, _of_year(maps, names, y)) for y in years]
     layers = {y: [describe_layer(part, name) for name in names] for y, part in jobs}
     folder = target.parent if target.suffix.lower() in _FILES else target
@@ -117,13 +108,16 @@ def to_cog(
     try:
         partial.mkdir(parents=True)
         made: list[tuple[Path, Path]] = []
-        for y, part in jobs:
-            files = [_File(layer=layer, place=partial / places[layer.name, y].name, grid=grid)
-                     for layer in layers[y]]  # fmt: skip
-            _write_year(part, files, year=y, colors=colors)
-            made += [(f.place, places[f.layer.name, y]) for f in files]
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+            for y, part in jobs:
+                files = [
+                    CogFile(layer=layer, place=partial / places[layer.name, y].name, grid=grid)
+                    for layer in layers[y]
+                ]
+                _write_year(part, files, year=y, colors=colors)
+                made += [(f.place, places[f.layer.name, y]) for f in files]
         for new, final in made:
-            _put(new, final)
+            put(new, final)
     except (RasterioError, CPLE_BaseError, OSError) as error:
         raise StoreError(
             f"could not write {str(target)!r}: {error}. Nothing was left behind; what was there "
@@ -136,96 +130,8 @@ def to_cog(
     return list(places.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Grid:
-    """Georeference of the files: north is up, whatever the order of the map's rows."""
-
-    crs: CRS
-    transform: Affine
-    height: int
-    width: int
-
-    @classmethod
-    def of(cls, maps: xr.Dataset) -> _Grid:
-        for name in ("y", "x"):
-            steps = np.diff(np.asarray(maps[name].values, np.float64))
-            if steps.size > 1 and not np.allclose(steps, steps[0], rtol=1e-3):
-                raise CubeError(
-                    f"{name!r} is not evenly spaced; a GeoTIFF has one pixel size. Take every "
-                    "pixel of a part, or bring the map onto a regular grid first."
-                )
-        a, b, c, d, e, f = affine_of(_north_up(maps))
-        return cls(
-            crs=CRS.from_wkt(crs_of(maps)), transform=Affine(a, b, c, d, e, f),
-            height=maps.sizes["y"], width=maps.sizes["x"],
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class _File:
-    """A file in the making: first a plain GeoTIFF, written block by block, then the COG."""
-
-    layer: RasterLayer
-    place: Path
-    grid: _Grid
-    checks: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
-
-    @property
-    def plain(self) -> Path:
-        return self.place.with_suffix(".plain.tif")
-
-    def open(self, *, year: int | None, colors: bool) -> Any:
-        layer = self.layer
-        file = rasterio.open(
-            self.plain, "w", driver="GTiff", dtype=layer.dtype, count=len(layer.bands),
-            nodata=layer.nodata, crs=self.grid.crs, transform=self.grid.transform,
-            height=self.grid.height, width=self.grid.width, tiled=True, compress="lzw",
-            blockxsize=_FIRST_TILE, blockysize=_FIRST_TILE, bigtiff="if_safer",
-            interleave="band", sparse_ok=True,
-        )  # fmt: skip
-        if layer.legend is not None and colors and len(layer.bands) == 1:
-            file.write_colormap(1, _color_table(layer))
-        elif len(layer.bands) > 1:
-            # Three bands are not red, green and blue.
-            file.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (len(layer.bands) - 1)
-        file.descriptions = layer.bands
-        if layer.scale is not None:
-            file.scales = (layer.scale,) * len(layer.bands)
-            file.offsets = (0.0,) * len(layer.bands)
-        file.update_tags(**_tags(layer, year))
-        return file
-
-    def write(self, file: Any, window: Window, part: xr.Dataset) -> None:
-        values = np.ascontiguousarray(self.layer.values(part))
-        file.write(values, window=window)
-        key = (window.col_off, window.row_off, window.width, window.height)
-        self.checks[key] = zlib.crc32(values.data)
-
-    def finish(self) -> None:
-        """The COG with its overviews, read back and compared with what was written."""
-        resampling = self.layer.resampling
-        rasterio.shutil.copy(
-            self.plain, self.place, driver="COG", compress="deflate", blocksize=str(_TILE),
-            bigtiff="if_safer", num_threads="all_cpus", overview_resampling=resampling,
-            predictor="yes" if resampling == "average" else "no",
-        )  # fmt: skip
-        self.plain.unlink()
-        with rasterio.open(self.place) as file:
-            for key, check in self.checks.items():
-                found = np.ascontiguousarray(file.read(window=Window(*key)))
-                if zlib.crc32(found.data) != check:
-                    raise OSError(
-                        f"{self.place.name} does not hold what was written at column {key[0]}, "
-                        f"row {key[1]}"
-                    )
-        legend = self.layer.legend
-        if legend is not None:
-            names = category_xml(legend, bands=len(self.layer.bands))
-            self.place.with_name(self.place.name + SUFFIX).write_bytes(names)
-
-
 def _write_year(
-    part: xr.Dataset, files: Sequence[_File], *, year: int | None, colors: bool
+    part: xr.Dataset, files: Sequence[CogFile], *, year: int | None, colors: bool
 ) -> None:
     with ExitStack() as stack:
         opened = [stack.enter_context(f.open(year=year, colors=colors)) for f in files]
@@ -267,16 +173,7 @@ def _of_year(maps: xr.Dataset, names: Sequence[str], year: int | None) -> xr.Dat
     for name, of_year in days.items():
         if of_year is not None:
             chosen[name].attrs["year_start"] = str(of_year[0])
-    return _north_up(chosen)
-
-
-def _north_up(maps: xr.Dataset) -> xr.Dataset:
-    turned = {}
-    for dim, ascending in (("y", False), ("x", True)):
-        values = maps[dim].values
-        if values.size > 1 and (values[-1] > values[0]) != ascending:
-            turned[dim] = slice(None, None, -1)
-    return maps.isel(turned) if turned else maps
+    return north_up(chosen)
 
 
 def _check_names(maps: xr.Dataset, names: Sequence[str]) -> None:
@@ -311,31 +208,3 @@ def _check_free(places: Sequence[Path], *, overwrite: bool) -> None:
                 f"{str(place)!r} exists already. Choose another path, or pass overwrite=True to "
                 "replace it once the new file is whole."
             )
-
-
-def _put(new: Path, final: Path) -> None:
-    """A finished file in its place, its names first: no reader sees it without them."""
-    names, there = new.with_name(new.name + SUFFIX), final.with_name(final.name + SUFFIX)
-    if names.exists():
-        names.replace(there)
-    else:
-        there.unlink(missing_ok=True)
-    new.replace(final)
-
-
-def _color_table(layer: RasterLayer) -> Mapping[int, tuple[int, int, int, int]]:
-    table = dict.fromkeys(range(256), (0, 0, 0, 0))
-    for entry in layer.legend.classes if layer.legend else ():
-        table[entry.class_id] = (*rgb(entry.color), 255)
-    return table
-
-
-def _tags(layer: RasterLayer, year: int | None) -> dict[str, str]:
-    tags = {"TIFFTAG_SOFTWARE": f"lulc_xr {version('lulc_xr')}", **layer.tags}
-    if year is not None:
-        tags["year"] = str(year)
-    if layer.legend is not None:
-        tags["flag_values"] = " ".join(map(str, layer.legend.ids))
-        tags["flag_meanings"] = " ".join(layer.legend.names)
-        tags["flag_colors"] = " ".join(layer.legend.colors)
-    return tags

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,12 @@ def model_terms(folder: Path, content_hash: str) -> tuple[dict[str, Any], list[s
             f"{hashes[0][:12]}. Give the folder of the model that made it."
         )
     terms = dict(parts[0]["properties"])
+    # The extension allows letters, digits, blanks and a few marks in names, and no empty sizes.
+    terms["mlm:name"] = re.sub(r"[^\w.\-\s]+", "", terms["mlm:name"], flags=re.ASCII)
+    if not terms.get("mlm:hyperparameters", True):
+        del terms["mlm:hyperparameters"]
     if len(parts) > 1:
-        terms["mlm:name"] = f"{len(parts)} members of {terms['mlm:name']}"
+        terms["mlm:name"] += f" with {len(parts)} members"
         weights = [part["properties"].get("mlm:total_parameters", 0) for part in parts]
         terms["mlm:total_parameters"] = sum(weights)
     return terms, list(parts[0].get("stac_extensions", []))

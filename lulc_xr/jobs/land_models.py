@@ -16,11 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lulc_xr.analysis.fraction_files import (
-    Precision,
+    add_to_fractions,
     open_fractions,
     write_fractions,
 )
 from lulc_xr.analysis.fraction_sources import Overlap
+from lulc_xr.analysis.fraction_writing import Precision
 from lulc_xr.analysis.fractions import fractions
 from lulc_xr.analysis.grid_files import as_grid
 from lulc_xr.analysis.plant_types import plant_functional_types
@@ -93,9 +94,12 @@ def write_fraction_file(
     place = out.expanduser().resolve()
     began = time.perf_counter()
     with cluster(workers=workers, scheduler=scheduler), _tasks_shown("fractions"):
-        write_fractions(
-            found, place, dtype=cast(Precision, dtype), overwrite=overwrite, command=command
-        )
+        if adding:
+            add_to_fractions(place, found, command=f"{command} --add")
+        else:
+            write_fractions(
+                found, place, dtype=cast(Precision, dtype), overwrite=overwrite, command=command
+            )
     _say_what_is_there(out, place, time.perf_counter() - began)
 
 

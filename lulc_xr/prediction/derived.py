@@ -69,7 +69,10 @@ def read_tasks(maps: xr.Dataset, tasks: Sequence[str] | None) -> list[TaskMaps]:
     known = [
         str(name)
         for name, var in maps.data_vars.items()
-        if "flag_values" in var.attrs and set(var.dims) == {"year", "y", "x"}
+        if "flag_values" in var.attrs
+        # Masks have flags too, and are no class maps.
+        and var.dtype != bool
+        and set(var.dims) == {"year", "y", "x"}
     ]
     wanted = known if tasks is None else list(tasks)
     for task in wanted:

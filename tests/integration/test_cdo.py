@@ -1,5 +1,8 @@
 """Files of fractions in cdo and ncdump; fractions against cdo remapcon and exactextract."""
 
+import subprocess
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -233,3 +236,19 @@ def test_where_a_program_is_missing_the_tests_skip_and_ci_fails(monkeypatch):
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match=r"not installed.*bash \.ci/install_servers"):
         require_program("no-such-program")
+
+
+def test_servers_and_programs_are_asked_for_where_nobody_may_install(tmp_path):
+    """As a user that isn't root, on a machine without them."""
+    for name, says in (("id", "1000"), ("apt-get", "must not be called")):
+        stub = tmp_path / name
+        stub.write_text(f"#!/bin/sh\necho {says}\n")
+        stub.chmod(0o755)
+    script = Path(__file__).parents[2] / ".ci" / "install_servers"
+    done = subprocess.run(
+        ["/bin/bash", script], env={"PATH": str(tmp_path)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cdo netcdf-bin. As root, run:" in done.stderr
+    assert "must not be called" not in done.stdout

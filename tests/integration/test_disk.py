@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 
 import lulc_xr as lx
@@ -132,3 +133,20 @@ def test_a_read_only_disk_is_named_and_can_be_read(disk, small):
     assert lx.write_variables(result, store, progress=False).written == 12
     disk.remount("ro")
     assert lx.verify(store).ok
+
+
+def test_a_file_for_gis_that_does_not_fit_leaves_nothing_behind(disk, small, tmp_path):
+    maps = lx.classify(small, Noisy(), outputs=("land_cover", "entropy")).load()
+    wide = xr.concat([maps] * 30, "y").assign_coords(y=np.arange(37 * 30) * -10.0)
+    (whole,) = lx.to_cog(wide, tmp_path / "map.tif", variables="land_cover_entropy")
+    size = whole.stat().st_size
+    # At each of these the disk is full at another moment: in the plain file, in the COG.
+    for share in (0.2, 0.8, 1.3, 1.8):
+        disk.fill(int(share * size))
+        before = {p.name for p in disk.path.iterdir()}
+        with pytest.raises(StoreError, match=r"could not write .*Nothing was left behind"):
+            lx.to_cog(wide, disk.path / "map.tif", variables="land_cover_entropy")
+        assert {p.name for p in disk.path.iterdir()} == before
+        (disk.path / "ballast").unlink()
+    (again,) = lx.to_cog(wide, disk.path / "map.tif", variables="land_cover_entropy")
+    assert again.read_bytes() == whole.read_bytes()

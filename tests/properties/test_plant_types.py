@@ -2,9 +2,8 @@
 
 import hypothesis.strategies as st
 import numpy as np
-import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from lulc_xr.analysis.plant_types import plant_functional_types
@@ -42,8 +41,9 @@ def as_share(value, like):
     return xr.DataArray(value, {d: like[d] for d in ("lat", "lon")}, ("lat", "lon"))
 
 
-@pytest.mark.parametrize("name", list_plant_crosswalks())
+@settings(max_examples=60)
 @given(
+    name=st.sampled_from(list_plant_crosswalks()),
     cells=CELLS,
     seed=st.integers(0, 2**16),
     options=st.fixed_dictionaries(

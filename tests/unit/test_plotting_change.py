@@ -10,7 +10,7 @@ from matplotlib.patches import PathPatch, Rectangle
 
 import lulc_xr as lx
 from lulc_xr.core.errors import CubeError
-from lulc_xr.plotting_change import _apart
+from lulc_xr.plotting_ribbons import apart
 from tests.unit.analysis.yearly_maps import LEGEND, as_maps, drawn
 
 
@@ -150,6 +150,6 @@ def test_nothing_to_show_is_said():
 
 
 def test_places_are_moved_apart_and_no_further():
-    np.testing.assert_allclose(_apart(np.array([0.1, 0.5]), 0.1), [0.1, 0.5])
-    np.testing.assert_allclose(_apart(np.array([0.5, 0.5, 0.9]), 0.1), [0.45, 0.55, 0.9])
-    np.testing.assert_allclose(_apart(np.array([0.0, 0.01]), 0.1), [0.0, 0.1])
+    np.testing.assert_allclose(apart(np.array([0.1, 0.5]), 0.1), [0.1, 0.5])
+    np.testing.assert_allclose(apart(np.array([0.5, 0.5, 0.9]), 0.1), [0.45, 0.55, 0.9])
+    np.testing.assert_allclose(apart(np.array([0.0, 0.01]), 0.1), [0.0, 0.1])

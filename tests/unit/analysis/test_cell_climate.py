@@ -1,8 +1,10 @@
 """Climate comes to the cells of a grid: averaged, interpolated, from the nearest, or refused."""
 
 import dask
+import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 import xarray as xr
 from pyproj import CRS, Geod, Transformer
 
@@ -186,6 +188,35 @@ def test_lazy_climate_stays_lazy(method):
         )
         assert all(v.chunks is not None for v in made.data_vars.values())
     xr.testing.assert_allclose(made, expected)
+
+
+def test_fractions_on_a_rotated_grid_know_which_places_lie_in_their_cells():
+    grid = lx.as_grid("EUR-44")
+    climate = monthly(np.arange(34.0, 60.0, 0.2), np.arange(-5.0, 25.0, 0.2))
+    fractions = made_fractions(lx.legend("elc10"), grid=grid)
+    made = lx.cell_climate(climate, fractions)
+    assert "mean of the places" in made.attrs["source"]
+    assert made["coldest_month"].dims == ("rlat", "rlon")
+    assert made["coldest_month"].attrs["grid_mapping"] in made.coords
+    expected = lx.cell_climate(climate, grid)
+    # A place on an edge may be given to either side.
+    apart = np.abs(made["coldest_month"] - expected["coldest_month"])
+    assert float((apart > 0.01).mean()) < 0.01
+    known = expected["coldest_month"].notnull()
+    assert 0.02 < float(known.mean()) < 0.9
+
+
+def test_regions_take_the_mean_of_the_places_inside():
+    shapes = [shapely.box(-8.2, 39.8, -6.8, 41.2), shapely.box(-6.35, 40.0, -6.32, 40.03)]
+    regions = gpd.GeoDataFrame({"name": ["large", "tiny"]}, geometry=shapes, crs="EPSG:4326")
+    climate = monthly(*FINE)
+    made = lx.cell_climate(climate, regions, method="mean")
+    inside = exact(climate).sel(lat=slice(39.8, 41.2), lon=slice(-8.2, -6.8)).mean()
+    for name in NAMES:
+        np.testing.assert_allclose(made[name].values, [inside[name], np.nan])
+    # A region between places has none inside; its centre has some around it.
+    filled = lx.cell_climate(climate, regions, method="bilinear")
+    assert np.isfinite(filled["coldest_month"]).all()
 
 
 def test_what_climate_lacks_is_said():

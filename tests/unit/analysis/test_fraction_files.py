@@ -8,15 +8,19 @@ from pathlib import Path
 
 import dask
 import dask.array as da
+import geopandas as gpd
 import netCDF4
 import numpy as np
 import pytest
+import shapely
 import xarray as xr
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from pyproj import CRS
 
 import lulc_xr as lx
+from lulc_xr.core.dates import year_bounds
 from tests.european import cells_of
 from tests.fractions import made_fractions
 
@@ -167,15 +171,21 @@ def test_a_zarr_store_is_of_version_3_with_the_same_layout(tmp_path, shares):
 
 
 @pytest.mark.parametrize("month", [3, 9])
-def test_years_that_begin_in_another_month_keep_their_names(tmp_path, shares, month):
-    shares["fraction"].attrs["year_start"] = " ".join(
-        str(lx.core.dates.year_bounds(int(y), start_month=month)[0]) for y in shares["year"]
-    )
-    found = lx.open_fractions(lx.write_fractions(shares, tmp_path / "f.nc"))
-    assert found["year"].values.tolist() == [2018, 2019]
-    with netCDF4.Dataset(tmp_path / "f.nc") as file:
-        first = netCDF4.num2date(file["time_bnds"][0, 0], file["time"].units)
-    assert first.month == month
+def test_years_that_begin_in_another_month_keep_their_names(tmp_path, month):
+    grid = cells_of("EUR-11", range(210, 224), range(188, 206))
+    maps = a_map(0)
+    first, after = year_bounds(2018, start_month=month)
+    maps.attrs["year_start"] = str(first)
+    path = lx.write_fractions(lx.fractions(maps, grid), tmp_path / "f.nc")
+    with netCDF4.Dataset(path) as file:
+        begin, end = netCDF4.num2date(file["time_bnds"][0], file["time"].units)
+    assert (str(begin)[:10], str(end)[:10]) == (str(first), str(after))
+    east = a_map(1)
+    east.attrs["year_start"] = str(first)
+    lx.add_to_fractions(path, lx.fractions(east, grid))
+    found = lx.open_fractions(path)
+    assert found["year"].values.tolist() == [2018]
+    assert found["year"].attrs["year_start"] == str(first)
 
 
 def test_the_file_says_what_it_was_made_of_and_by_what(tmp_path, shares):
@@ -198,6 +208,21 @@ def test_the_file_says_what_it_was_made_of_and_by_what(tmp_path, shares):
         assert json.loads(file.lulc_xr_versions)["xarray"] == version("xarray")
         assert len(json.loads(file.lulc_xr_sources)) == 2
         assert not any(":" in name for name in file.ncattrs())
+
+
+def test_the_compliance_checker_finds_nothing_in_what_is_made_of_maps(tmp_path, mapped):
+    maps = lx.open_cube(mapped)
+    made = lx.fractions(maps, "EUR-0275", of=["land_cover", "probability"])
+    assert {"expected_fraction", "mean_entropy"} <= set(made.data_vars)
+    path = lx.write_fractions(made, tmp_path / "f.nc", dtype="float32")
+    assert_compliant(path)
+    found = lx.open_fractions(path)
+    xr.testing.assert_allclose(found.compute(), made.compute(), rtol=1e-7, atol=0)
+    for name in made.variables:
+        assert set(made[name].attrs) <= set(found[name].attrs)
+    model = maps["land_cover"].attrs["model_hash"]
+    assert f"maps of mapped.zarr; model {model}" in found.attrs["source"]
+    assert found["fraction"].attrs["valid_max"].dtype == np.float32
 
 
 @pytest.mark.parametrize("on_rotated", [True, False])
@@ -295,3 +320,157 @@ def test_what_cannot_be_read_is_named(tmp_path, made_store):
         lx.open_fractions(tmp_path / "f.zarr")
     with pytest.raises(lx.CubeError, match=r"without 'cell_area': these are no fractions"):
         lx.open_fractions(made_store)
+
+
+@pytest.mark.parametrize("place", FORMATS)
+def test_cells_of_any_form_are_written_too(tmp_path, place):
+    vertices = np.array([[7.0, 8.0, 7.5], [7.5, 8.0, 8.5], [8.0, 9.0, 8.5]])
+    grid = lx.as_grid(
+        xr.Dataset(
+            coords={
+                "clon": ("cell", vertices.mean(axis=1), attributes("longitude", "clon_vertices")),
+                "clat": ("cell", [50.3, 50.7, 50.3], attributes("latitude", "clat_vertices")),
+                "clon_vertices": (("cell", "nv"), vertices),
+                "clat_vertices": (
+                    ("cell", "nv"),
+                    [[50.0, 50.0, 51.0], [51.0, 50.0, 51.0], [50.0, 50.0, 51.0]],
+                ),
+            }
+        )
+    )
+    made = made_fractions(LEGEND, grid=grid, years=(2018, 2019), lazy=True)
+    found = lx.open_fractions(lx.write_fractions(made, tmp_path / place))
+    xr.testing.assert_equal(found.compute(), made.compute())
+    attributes_kept(found, made)
+
+
+def attributes(kind, bounds):
+    units = {"longitude": "degrees_east", "latitude": "degrees_north"}[kind]
+    return {"standard_name": kind, "units": units, "bounds": bounds}
+
+
+@pytest.mark.parametrize("place", FORMATS)
+def test_regions_keep_their_names(tmp_path, place):
+    regions = gpd.GeoDataFrame(
+        {"NUTS_ID": ["DE1", "FR2"], "NUTS_NAME": ["Ländle", "Île"]},
+        geometry=[shapely.box(7, 50, 8, 51), shapely.box(5, 48, 6, 50)],
+        crs=4326,
+    )
+    made = made_fractions(LEGEND, grid=lx.as_grid(regions), years=(2018,))
+    found = lx.open_fractions(lx.write_fractions(made, tmp_path / place))
+    assert found["region"].values.tolist() == ["DE1", "FR2"]
+    assert found["NUTS_NAME"].values.tolist() == ["Ländle", "Île"]
+    np.testing.assert_array_equal(found["fraction"].values, made["fraction"].values)
+    assert float(found["cell_area"].sel(region="FR2")) == float(made["cell_area"][1])
+
+
+@pytest.mark.parametrize("place", FORMATS)
+def test_blocks_of_uneven_sizes_are_written_whole(tmp_path, place):
+    made = made_fractions(LEGEND, grid=rotated(11, 13), years=(2018, 2019))
+    uneven = made.chunk({"rlat": (4, 5, 2), "rlon": (6, 1, 6), "class": 2})
+    found = lx.open_fractions(lx.write_fractions(uneven, tmp_path / place))
+    xr.testing.assert_equal(found.compute(), made)
+
+
+def a_map(column, *, seed=0, year=2018, name=""):
+    """A class map of 40 x 40 pixels of 500 m in UTM, the more east the higher the column."""
+    values = np.random.default_rng(seed).choice([40, 10, 80, 255], (40, 40)).astype(np.uint8)
+    made = xr.DataArray(
+        values,
+        dims=("y", "x"),
+        coords={
+            "y": 5_640_000 - 500 * (np.arange(40) + 0.5),
+            "x": 350_000 + 500 * (40 * column + np.arange(40) + 0.5),
+            "year": year,
+            "spatial_ref": xr.Variable((), 0, {"crs_wkt": CRS(32632).to_wkt()}),
+        },
+        attrs={**LEGEND.flags(), "source": name},
+        name="land_cover",
+    )
+    return made.chunk({"y": 16, "x": 16})
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("place", FORMATS)
+def test_more_stores_are_added_to_a_file(tmp_path, place, dtype):
+    grid = cells_of("EUR-11", range(210, 224), range(188, 206))
+    west, east = a_map(0, name="west.zarr"), a_map(1, seed=1, name="east.zarr")
+    path = lx.write_fractions(
+        lx.fractions(west, grid), tmp_path / place, dtype=dtype, attrs={"institution": "INRES"}
+    )
+    lx.add_to_fractions(path, lx.fractions(east, grid), command="the second run")
+    found = lx.open_fractions(path)
+    whole = lx.fractions([west, east], grid).compute()
+    for name, values in whole.data_vars.items():
+        # A sum of two float32 numbers, rounded once more.
+        np.testing.assert_allclose(
+            found[name].values, values.values, rtol=0, atol=1e-12 if dtype == "float64" else 1.3e-7
+        )
+    assert found.encoding["dtype"] == dtype
+    assert found.attrs["institution"] == "INRES"
+    newest, middle, oldest = found.attrs["history"].splitlines()
+    assert newest.endswith("Z the second run")
+    assert middle.endswith("Z lulc_xr.write_fractions")
+    assert oldest == "lulc_xr.fractions"
+    assert "east.zarr" in found.attrs["source"]
+    assert "west.zarr" in found.attrs["source"]
+    # The same once more changes nothing.
+    with pytest.raises(lx.CubeError, match=r"both hold 'east\.zarr'"):
+        lx.add_to_fractions(path, lx.fractions(east, grid))
+    xr.testing.assert_identical(lx.open_fractions(path).compute(), found.compute())
+
+
+def test_a_year_is_added_to_a_file(tmp_path):
+    grid = cells_of("EUR-11", range(210, 224), range(188, 206))
+    first = lx.fractions(a_map(0), grid)
+    path = lx.write_fractions(first, tmp_path / "f.nc")
+    lx.add_to_fractions(path, lx.fractions(a_map(1, year=2019), grid))
+    found = lx.open_fractions(path)
+    assert found["year"].values.tolist() == [2018, 2019]
+    np.testing.assert_allclose(
+        found["fraction"].sel(year=2018), first["fraction"].sel(year=2018), rtol=0, atol=1e-15
+    )
+
+
+def test_what_cannot_be_added_leaves_the_file(tmp_path, shares):
+    grid = cells_of("EUR-11", range(210, 224), range(188, 206))
+    there = lx.fractions(a_map(0), grid)
+    with pytest.raises(lx.StoreError, match="no file"):
+        lx.add_to_fractions(tmp_path / "f.nc", there)
+    path = lx.write_fractions(there, tmp_path / "f.nc")
+    with pytest.raises(lx.CubeError, match="overlap"):
+        lx.add_to_fractions(path, lx.fractions(a_map(0.5), grid))
+    with pytest.raises(lx.CubeError, match="grids differ"):
+        lx.add_to_fractions(path, lx.fractions(a_map(1), rotated()))
+    assert lx.open_fractions(path).equals(there.compute())
+
+
+@pytest.mark.parametrize("place", FORMATS)
+def test_plant_types_are_written_and_read_back(tmp_path, place):
+    legend = lx.legend("lucas_lc1_level1")
+    made = made_fractions(legend, grid=rotated(), years=(2018, 2019), lazy=True)
+    bare = {name: (("lat", "lon"), np.full((2, 2), value)) for name, value in BONN.items()}
+    climate = xr.Dataset(bare, {"lat": [40.0, 60.0], "lon": [0.0, 20.0]})
+    types = lx.plant_functional_types(made, climate=climate, method="nearest")
+    path = lx.write_fractions(types, tmp_path / place)
+    found = lx.open_fractions(path)
+    xr.testing.assert_equal(found.compute(), types.compute())
+    assert {n: v.dims for n, v in found.variables.items()} == {
+        n: v.dims for n, v in types.variables.items()
+    }
+    attributes_kept(found, types)
+    for name in ("crosswalk", "climate_rules"):
+        assert found.attrs[name] == types.attrs[name]
+        json.loads(found.attrs[name])
+    if place == "f.nc":
+        assert_compliant(path)
+
+
+BONN = {
+    "coldest_month": 2.5,
+    "warmest_month": 18.5,
+    "growing_degree_days": 2200.0,
+    "annual_precipitation": 800.0,
+    "winter_precipitation": 380.0,
+    "driest_month_precipitation": 50.0,
+}

@@ -229,6 +229,23 @@ def test_curvilinear_cells_without_vertices_get_derived_ones():
         lx.read_grid(ds.isel(y=[0]), name="mine")
 
 
+def test_surface_files_of_clm_are_read_by_their_centres():
+    grid = lx.as_grid("EUR-44")
+    places = grid.coordinates()
+    ds = xr.Dataset(
+        {
+            "LONGXY": (("lsmlat", "lsmlon"), places["lon"].values % 360, {"units": "degrees east"}),
+            "LATIXY": (("lsmlat", "lsmlon"), places["lat"].values, {"units": "degrees north"}),
+            "PCT_CROP": (("lsmlat", "lsmlon"), np.zeros(grid.shape), {"units": "unitless"}),
+        }
+    )
+    with pytest.warns(lx.GridWarning, match="put in the middle of four centres"):
+        found = lx.as_grid(ds)
+    assert found.dims == ("lsmlat", "lsmlon")
+    here = np.array([7.0982]), np.array([50.7374])
+    assert found.locate(*here).tolist() == grid.locate(*here).tolist()
+
+
 def test_one_of_several_grids_is_said_by_a_variable():
     ds = regular([0.0, 1], [50.0, 51], bounds=True)
     names = {name: name.replace("l", "other_l") for name in ("lon", "lat", "lon_bnds", "lat_bnds")}

@@ -44,6 +44,8 @@ def test_plant_types_become_tsmps_stack(plants, grid, tmp_path):
         file.set_auto_maskandscale(False)
         stack, source = file.variables["PCT_PFT"][:], file.variables["cell_source"][:]
         crosswalk = file.lulc_xr_crosswalk
+        assert file.variables["PCT_PFT"].grid_mapping == "rotated_pole"
+        assert file.variables["lat"].bounds in file.variables
         assert file.lulc_xr_legend == "lucas_lc1_level1"
     assert crosswalk == plants.attrs["crosswalk"]
     assert (sums_of(stack[:, source == 2]) == 100).all()

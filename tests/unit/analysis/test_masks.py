@@ -1,5 +1,7 @@
 """Masks say yes, no or not known, lazily; thresholds only take away answers."""
 
+import io
+
 import dask
 import hypothesis.strategies as st
 import netCDF4
@@ -7,10 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
+from rich.console import Console
 
 import lulc_xr as lx
 from lulc_xr.core.errors import CubeError, LegendError
 from lulc_xr.core.legend import Legend
+from lulc_xr.jobs.contents import describe_store
 from tests.predictors import LEGEND
 
 
@@ -155,6 +159,21 @@ def test_a_mask_can_be_written_beside_its_map(mapped):
     np.testing.assert_array_equal(back["wood"], np.isin(maps["land_cover"], [3]))
     np.testing.assert_array_equal(back["wood_known"], maps["land_cover"] != 255)
     assert back["wood"].dtype == bool
+    assert lx.verify(mapped).ok
+
+
+def test_a_store_with_masks_is_told_and_its_class_maps_stay_the_only_ones(mapped):
+    maps = lx.open_cube(mapped)
+    lx.write_variables(maps.lulc.mask("woodland"), mapped, progress=False)
+    told = Console(width=200, record=True, file=io.StringIO())
+    told.print(describe_store(mapped))
+    assert "mask_known" in told.export_text()
+    both = lx.open_cube(mapped)
+    assert "mask" in both
+    segments = xr.zeros_like(both["land_cover"], np.int32).drop_attrs()
+    assert set(both.lulc.aggregate(segments + 1)) == set(maps.lulc.aggregate(segments + 1))
+    with pytest.raises(CubeError, match=r"unknown class map 'land'. Known, nearest first: land_co"):
+        both.lulc.mask("woodland", task="land")
 
 
 def test_stored_numbers_give_the_same_mask(mapped):

@@ -2,11 +2,13 @@
 
 import dask
 import numpy as np
+import pyproj
 import pytest
 import xarray as xr
 
 import lulc_xr as lx
 from lulc_xr.core.lattice_grid import LatticeGrid
+from tests.unit.analysis.lattices import class_map
 
 CLASSES = ["forest", "water", "crop"]
 
@@ -132,6 +134,51 @@ def test_eur_0275_summed_up_is_eur_11():
     assert (found["unmapped_fraction"][:13] == 1).all()
     total = found["fraction"].sum("class") + found["unmapped_fraction"]
     np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3035", "EPSG:4326"])
+def test_fractions_of_a_map_are_the_same_by_way_of_the_fine_lattice(crs):
+    big = lx.as_grid("EUR-11")
+    # Cells of EUR-11 around Bonn, and the 4 x 4 of EUR-0275 in each.
+    coarse = LatticeGrid(name="part of EUR-11", nx=6, ny=5, first_x=big.x[193], step_x=0.11,
+                         first_y=big.y[215], step_y=0.11, pole=big.pole)  # fmt: skip
+    fine = LatticeGrid(name="its cells", nx=24, ny=20, first_x=big.x_edges[193] + 0.01375,
+                       step_x=0.0275, first_y=big.y_edges[215] + 0.01375, step_y=0.0275,
+                       pole=big.pole)  # fmt: skip
+    rng = np.random.default_rng(6)
+    values = rng.integers(0, 3, (120, 100)).astype(np.uint8)
+    values[rng.random(values.shape) < 0.1] = 255
+    into = pyproj.Transformer.from_crs(4326, crs, always_xy=True)
+    west, north = into.transform(6.9, 50.9)
+    step = 300.0 if crs == "EPSG:3035" else 0.004
+    maps = class_map(values, crs, (west, north), step, years=(2018, 2020))
+    direct, by_way = lx.fractions(maps, coarse), lx.fractions(maps, fine)
+    found = lx.aggregate_fractions(by_way, coarse)
+    assert set(found) == set(direct)
+    assert set(np.unique(direct["cell_coverage"])) >= {0, 1}
+    for name in direct:
+        np.testing.assert_allclose(found[name], direct[name], atol=1e-6, rtol=1e-6, err_msg=name)
+        assert found[name].dims == direct[name].dims
+        assert found[name].dtype == direct[name].dtype
+        assert found[name].attrs == direct[name].attrs
+        assert found[name].encoding.get("grid_mapping") == "rotated_pole"
+    assert found.attrs.pop("history").startswith(direct.attrs.pop("history"))
+    xr.testing.assert_identical(found.drop_vars(list(found)), direct.drop_vars(list(direct)))
+
+
+def test_standard_errors_are_made_again_from_members():
+    fine, coarse = small(), COARSE["aligned"]
+    given = made(fine)
+    members = xr.concat(
+        [made(fine, seed=seed)["fraction"] for seed in (3, 4, 5)], "member", coords="minimal",
+        compat="override", join="outer",
+    )  # fmt: skip
+    given = given.assign(member_fraction=members, fraction_standard_error=given["fraction"])
+    found = lx.aggregate_fractions(given, coarse)
+    expected = np.std(
+        [by_hand(each.values, fine, coarse, 1, 2) for each in members], axis=0, ddof=1
+    )
+    np.testing.assert_allclose(found["fraction_standard_error"][..., 1, 2], expected, atol=1e-12)
 
 
 def test_uneven_lattices_keep_their_bounds():

@@ -314,3 +314,20 @@ def test_fractions_of_points_have_no_unmapped_share_and_are_taken_too():
     assert types["cft_fraction"].sel(cft="c3_crop").squeeze().values.tolist() == [0.5, 0, 0]
     whole = types["landunit_fraction"].sum("landunit") + types["unmapped_fraction"]
     np.testing.assert_allclose(whole, 1)
+
+
+def test_another_map_tells_how_many_trees_are_needleleaf():
+    """As the page on plant types shows it: a share of each cell, NaN where no tree is."""
+    other = made_fractions(lx.legend("clcplus_backbone"), seed=7)["fraction"].sel(year=2018)
+    other = other.where(other["lat"] > 40.5, 0.0)
+    needles = other.sel({"class": "woody_needle_leaved_trees"})
+    names = ["woody_broadleaved_deciduous_trees", "woody_broadleaved_evergreen_trees"]
+    share = needles / (needles + other.sel({"class": names}).sum("class"))
+    fractions = made_fractions(lx.legend("worldcover"))
+    types = lx.plant_functional_types(
+        fractions, climate=climate(fractions), needleleaf_share=share
+    ).isel(year=0)
+    trees = fractions["fraction"].sel({"class": "tree_cover"}).isel(year=0)
+    found = types["natural_pft_fraction"].sel(natpft="needleleaf_evergreen_temperate_tree")
+    np.testing.assert_allclose(found, trees * share.fillna(0.5))
+    assert share.isnull().any()

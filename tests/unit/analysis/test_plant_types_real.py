@@ -47,7 +47,7 @@ def test_iberia_has_boreal_trees_in_boreal_zones_alone(shared_data):
     types = lx.plant_functional_types(fractions, climate=cells, on_missing="nearest")
     found = types["natural_pft_fraction"].isel(year=0) * 4
     known = (zones.values > 0) & np.isfinite(cells["coldest_month"].values)
-    assert known.sum() > 200
+    assert known.sum() == 255
     snow, dry = (known & np.isin(zones.values, z) for z in (SNOW, DRY_SUMMER))
     boreal = found.sel(natpft=[n for n in NATURAL_PFTS if "boreal" in n]).sum("natpft").values
     # Needleleaf trees, broadleaf trees and shrubs: three of the four.
@@ -86,7 +86,7 @@ def test_boreal_needleleaf_trees_of_europe_stand_where_koeppen_has_snow_climates
     cold = near(cold, -180, 83.5, step=1.5, lat=lat, lon=lon)
     warm = near(warm, at.c, at.f, step=at.a, lat=lat, lon=lon)
     known = (zones > 0) & (cold > -90) & (warm > -90) & (mean > -90)
-    assert known.sum() > 2500
+    assert known.sum() == 2894
     rain = np.full(known.sum(), 600.0)
     bio = {"bio01": mean[known], "bio10": warm[known], "bio11": cold[known], "bio12": rain,
            "bio14": rain / 20, "bio18": rain / 4, "bio19": rain / 4}  # fmt: skip

@@ -1,5 +1,9 @@
 """Fractions from survey points: against counts by hand, other libraries, and real surveys."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import geopandas
 import numpy as np
 import pandas as pd
@@ -200,16 +204,23 @@ def test_years_are_kept_apart_or_chosen():
         fractions(visits)
 
 
-def test_what_is_written_is_read_back(tmp_path):
-    found = fractions(made_points(), grid="EUR-44")
-    found.to_netcdf(tmp_path / "points.nc")
-    with xr.open_dataset(tmp_path / "points.nc", decode_coords="all") as again:
-        assert again.fraction.encoding["grid_mapping"] == "rotated_pole"
-        np.testing.assert_array_equal(again.fraction, found.fraction)
-        np.testing.assert_array_equal(again.points, found.points)
-        assert Legend.from_flags(again["class_id"].attrs) == LEGEND
-        assert again.attrs["points_used"] == 200
-        assert "simple random sample" in again.attrs["design"]
+@pytest.mark.parametrize("weights", [None, "weight"])
+def test_what_is_written_is_read_back_and_follows_cf(tmp_path, weights):
+    found = fractions(made_points(), grid="EUR-44", weights=weights)
+    path = lx.write_fractions(found, tmp_path / "points.nc")
+    again = lx.open_fractions(path)
+    assert set(again.data_vars) == set(found.data_vars)
+    for name in found.data_vars:
+        np.testing.assert_array_equal(again[name], found[name])
+    assert Legend.from_flags(again["class_id"].attrs) == LEGEND
+    assert again.attrs["points_used"] == 200
+    assert "simple random sample" in again.attrs["design"]
+    with xr.open_dataset(path, decode_coords="all") as plain:
+        assert plain.fraction.encoding["grid_mapping"] == "rotated_pole"
+    checker = Path(sys.executable).with_name("compliance-checker")
+    command = [checker, "--test", "cf:1.10", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "All tests passed!" in done.stdout, done.stdout + done.stderr
 
 
 def test_class_names_and_areas_go_with_the_fractions():
@@ -347,3 +358,21 @@ def test_czech_points_on_the_grid_of_the_models(shared_data):
     ids = points["land_cover"].to_numpy()
     expected = [(ids == class_id).mean() for class_id in found.class_id.values]
     np.testing.assert_allclose(whole, expected, atol=1e-12)
+
+
+def test_regions_are_cells_too(shared_data):
+    path = shared_data / "lucas" / "cz_2018" / "cz_lucas_points_l1_2018.shp"
+    points = lx.lucas_labels(lx.read_lucas(path))
+    table = geopandas.read_file(shared_data / "nuts" / "nuts_2016.gpkg")
+    regions = table[(table["LEVL_CODE"] == 3) & (table["CNTR_CODE"] == "CZ")]
+    regions = regions[["NUTS_ID", "geometry"]].reset_index(drop=True)
+    with pytest.warns(UserWarning, match=r"\d+ of 5037 points left out: \d+ outside the grid"):
+        found = lx.fractions_from_points(points, regions)
+    placed = points.to_crs(regions.crs).sjoin(regions)
+    assert found.sizes["region"] == len(regions) == 14
+    counts = placed.groupby("index_right").size().to_numpy()
+    np.testing.assert_array_equal(found.points, counts)
+    shares = pd.crosstab(placed["index_right"], placed["land_cover"], normalize="index")
+    np.testing.assert_allclose(found.fraction.transpose("region", "class"), shares)
+    # 360 points a region, some with fewer: intervals of some percent.
+    assert float((found.fraction_upper - found.fraction_lower).mean()) < 0.07

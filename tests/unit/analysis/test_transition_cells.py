@@ -1,6 +1,7 @@
 """Areas of change in polygons and cells: exact shares of pixels, any number of classes, lazily."""
 
 import dask
+import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
@@ -98,6 +99,26 @@ def test_nothing_is_computed_and_chunks_do_not_show():
     whole = lx.transitions(maps, cells)
     xr.testing.assert_allclose(found.compute(), whole.compute(), rtol=1e-12)
     assert lx.change_table(found).index.names == ["period", "region", "class"]
+
+
+def test_polygons_of_a_table_and_cells_of_a_named_grid_will_do():
+    maps = drawn(years=2)
+    table = gpd.GeoDataFrame(
+        {"name": ["north", "south"]},
+        geometry=[box(0, 8, 0, 23), box(8, 17, 0, 23)],
+        crs="EPSG:3035",
+    )
+    found = lx.transitions(maps, table).compute()
+    assert found["name"].values.tolist() == ["north", "south"]
+    cells = lx.transitions(maps, "EUR-11")
+    assert cells["transition_area"].dims[3:] == ("rlat", "rlon")
+    assert cells["transition_area"].encoding["grid_mapping"] in cells.coords
+    whole = lx.transitions(maps).compute()["transition_area"]
+    for one in (
+        found["transition_area"].sum("region"),
+        cells["transition_area"].sum(("rlat", "rlon")),
+    ):
+        np.testing.assert_allclose(one, whole, rtol=1e-4)
 
 
 def test_ids_of_zones_are_for_pixels_only():

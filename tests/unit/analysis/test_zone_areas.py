@@ -3,6 +3,7 @@
 import dask
 import geopandas
 import hypothesis.strategies as st
+import netCDF4
 import numpy as np
 import pandas as pd
 import pyproj
@@ -248,6 +249,28 @@ def test_polygons_and_ids_say_the_same_where_areas_are_equal():
         counted["unmapped_area"],
         atol=3e-6 * counted["zone_area"].values.max(),
     )
+
+
+def test_regions_of_a_table_and_a_named_grid(tmp_path):
+    maps = make_maps(shape=(2, 40, 40)).chunk({"y": 20})
+    box = shapely.box(4_000_000.0, 2_998_000.0, 4_002_000.0, 3_000_000.0)
+    table = geopandas.GeoDataFrame({"NUTS_ID": ["XX1"]}, geometry=[box], crs="EPSG:3035")
+    found = maps.lulc.area(table.to_crs("EPSG:4326"), unit="ha")
+    assert found["region"].values.tolist() == ["XX1"]
+    whole = lx.class_areas(maps["land_cover"].isel(year=0, y=slice(0, 20), x=slice(0, 20)))
+    np.testing.assert_allclose(
+        found["area"][:, 0, 0], whole["area_ha"], rtol=1e-3
+    )  # straight edges in degrees
+    with dask.config.set(scheduler=raising):
+        cells = maps.lulc.area("EUR-11", confusion=make_counts())
+    assert cells["area"].dims == ("class", "year", "rlat", "rlon")
+    total = cells["area"].isel(year=0).sum(("rlat", "rlon"))
+    mapped = lx.class_areas(maps["land_cover"].isel(year=0))
+    np.testing.assert_allclose(total, mapped["area_km2"], rtol=1e-5)
+    cells.to_netcdf(tmp_path / "areas.nc")
+    with netCDF4.Dataset(tmp_path / "areas.nc") as file:
+        mapping = file["adjusted_area"].grid_mapping
+        assert file[mapping].grid_mapping_name == "rotated_latitude_longitude"
 
 
 def test_nothing_is_computed_until_it_is_asked_for():

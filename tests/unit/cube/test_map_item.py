@@ -1,6 +1,7 @@
 """A map as a STAC item: valid by the schemas that come with pystac, and read by its extensions."""
 
 import json
+import re
 
 import dask
 import geopandas
@@ -159,7 +160,10 @@ def test_an_ensemble_is_described_by_its_members(mapped, tmp_path):
     maps["land_cover"].attrs["model_hash"] = lx.load_model(folder).content_hash
     item = lx.stac_item(maps, model=folder)
     check_valid(item)
-    assert item.properties["mlm:name"].startswith("2 members of tempcnn")
+    name = item.properties["mlm:name"]
+    assert name == "tempcnn for land_cover with 2 members"
+    # The pattern of the extension's schema.
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", name)
     one = json.loads(next(folder.rglob("model.json")).read_text())["properties"]
     assert item.properties["mlm:total_parameters"] == 2 * one["mlm:total_parameters"]
     assert [name for name in item.assets if name.startswith("model")] == ["model_0", "model_1"]

@@ -56,7 +56,7 @@ def test_a_raster_becomes_a_file_of_fractions(cli, folder, tmp_path, name):
     assert "1 map of 2018, 0.003 million pixels, 8 classes → EUR-11, 412 x 424" in told.out
     found = lx.open_fractions(tmp_path / name)
     maps = open_class_map(folder / "map.tif", legend=LEGEND, year=2018)
-    expected = lx.analysis.fractions.fractions(maps, "EUR-11")
+    expected = lx.fractions(maps, "EUR-11")
     xr.testing.assert_allclose(found["fraction"], expected["fraction"], rtol=0, atol=1e-12)
     covered = int((found["cell_coverage"] == 2).sum())
     partly = int((found["cell_coverage"] == 1).sum())
@@ -201,3 +201,34 @@ def test_bad_input_is_one_message(cli, folder, arguments, said):
     assert result.exit_code == 2
     assert said in result.err
     assert "Traceback" not in result.err
+
+
+def test_more_stores_are_added_to_the_file(cli, folder, tmp_path):
+    place = tmp_path / "f.nc"
+    halves = []
+    with rasterio.open(folder / "map.tif") as source:
+        values, profile, affine = source.read(1), source.profile, source.transform
+    for number, part in enumerate((values[:, :23], values[:, 23:])):
+        halves.append(tmp_path / f"{number}.tif")
+        moved = affine @ rasterio.Affine.translation(23 * number, 0)
+        profile |= {"width": part.shape[1], "transform": moved}
+        with rasterio.open(halves[-1], "w", **profile) as target:
+            target.write(part, 1)
+    how = ("--grid", "EUR-11", "--years", 2018, "--legend", LEGEND, "--out", place, "--add")
+    first = cli("fractions", halves[0], *how)
+    assert first.exit_code == 0, first.err
+    second = cli("fractions", halves[1], *how)
+    assert second.exit_code == 0, second.err
+    found = lx.open_fractions(place)
+    assert found.attrs["history"].splitlines()[0].endswith(f"--legend {LEGEND} --add")
+    whole = tmp_path / "whole.nc"
+    assert cli("fractions", *of_raster(folder, "--out", whole)).exit_code == 0
+    expected = lx.open_fractions(whole)
+    for name in found.data_vars:
+        # The scale of UTM is taken block by block, so other blocks give areas of pixels anew.
+        scale = float(abs(expected[name]).max())
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-8 * scale)
+    again = cli("fractions", halves[1], *how)
+    assert again.exit_code == 2
+    assert "would count twice" in again.err
+    assert lx.open_fractions(place).identical(found)

@@ -235,6 +235,21 @@ def test_attributes_are_written_anew_and_go_on_into_transitions():
     assert found["land_cover_revised"].attrs["flag_meanings"] == "kept revised filled"
 
 
+def test_consistent_maps_are_written_beside_the_others_and_compared(tmp_path):
+    years = (2018, 2019, 2020)
+    cube = lx.testing.landscape(y=40, x=50, time=12, bands=("green", "red"), classes=4, years=years)
+    maps = drawn(3, years=3, y=40, x=50, dates=years)
+    maps = maps.assign_coords({name: cube[name].variable for name in ("y", "x", "spatial_ref")})
+    steady = maps.chunk({"y": 20}).lulc.consistent()
+    store = cube.lulc.write_cube(tmp_path / "cube.zarr")
+    named = {name: f"{name}_steady" for name in steady.data_vars}
+    steady.rename(named).lulc.write_variables(store, progress=False)
+    opened = lx.open_cube(store)
+    np.testing.assert_array_equal(opened["land_cover_steady"], steady["land_cover"])
+    found = lx.transitions(opened, task="land_cover_steady").compute()
+    xr.testing.assert_equal(found, lx.transitions(steady).compute())
+
+
 @pytest.mark.parametrize(
     ("change", "settings", "said"),
     [
