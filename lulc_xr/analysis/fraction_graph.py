@@ -21,7 +21,7 @@ from lulc_xr.analysis.extents import LONLAT, Extent, polygon_in, transformer
 from lulc_xr.analysis.fraction_sums import Block, Sums, What, join, sum_block
 from lulc_xr.analysis.pixel_areas import area_rule
 from lulc_xr.core.legend import Legend
-from lulc_xr.core.target_grid import TargetGrid, pieces_for
+from lulc_xr.core.target_grid import GridPart, TargetGrid, pieces_for
 
 BLOCK = 2048
 """Pixels along a side up to which chunks are summed in one task."""
@@ -32,6 +32,10 @@ WIDE = 8192
 _CHUNK = 1024
 _FAN = 8
 _SIDE = 9
+
+
+Cells = tuple[NDArray[np.int64], GridPart | None]
+"""Cells near a block, and what tasks need of them; None if there is no cell."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +67,7 @@ def grid_sums(
     what: What,
     columns: int,
     token: str | None = None,
+    near: dict[Extent, Cells] | None = None,
     finish: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> da.Array:
     """Sums of maps in the cells of a grid, lazily.
@@ -79,6 +84,8 @@ def grid_sums(
         Number of sums in a cell of the result.
     token : str, optional
         Names the grid in keys, see :func:`grid_token`; made here without.
+    near : dict, optional
+        Cells near the blocks of rasters, kept here from one call to the next.
     finish : callable, optional
         Sums (cell, column) of all maps to what the result holds of each cell.
 
@@ -89,6 +96,7 @@ def grid_sums(
     """
     pieces = pieces_for(grid.width())
     token = token or grid_token(grid)
+    cells_of = partial(_cells_near, grid, {} if near is None else near)
     tasks: dict[Any, Task] = {}
     arrays: list[Any] = []
     leaves: list[Any] = []
@@ -98,7 +106,9 @@ def grid_sums(
         name = f"sum-{what}-{own}-{tokenize(lazy.name if lazy is not None else None)}"
         if lazy is not None:
             arrays.append(lazy)
-        leaves += _add_blocks(tasks, part, lazy, name=name, grid=grid, what=what, pieces=pieces)
+        leaves += _add_blocks(
+            tasks, part, lazy, name=name, what=what, pieces=pieces, cells_of=cells_of
+        )
     root = _add_tree(tasks, leaves, f"join-{what}-{tokenize(leaves)}")
     name = f"grid-{what}-{tokenize(root, columns, finish)}"
     key = (name, *(0 for _ in range(len(grid.shape) + 1)))
@@ -127,9 +137,9 @@ def _add_blocks(
     lazy: da.Array | None,
     *,
     name: str,
-    grid: TargetGrid,
     what: What,
     pieces: int,
+    cells_of: Callable[[Extent], Cells],
 ) -> list[Any]:
     """A task for each group of neighbouring chunks; their keys, neighbours close to each other."""
     sizes = [_even(n) for n in part.extent.shape] if lazy is None else list(lazy.chunks[1:])
@@ -144,15 +154,15 @@ def _add_blocks(
         shape = (int(edges[0][down.stop]) - top, int(edges[1][across.stop]) - left)
         extent = part.extent.window(top, left, shape)
         frame = shapely.box(left, top, left + shape[1], top + shape[0])
-        cells = grid.near(*_around(extent))
-        if not cells.size:
+        cells, own = cells_of(extent)
+        if own is None:
             continue
         block = Block(
             extent=extent,
             rule=rule,
             first=(top, left),
             cells=cells,
-            part=grid.part(cells),
+            part=own,
             pieces=pieces,
             winners=tuple(w for w, shape in taken if shape.intersects(frame)),
             what=what,
@@ -201,6 +211,13 @@ def _nearby(rows: int, columns: int) -> list[tuple[int, int]]:
         )
 
     return sorted(((i, j) for i in range(rows) for j in range(columns)), key=interleaved)
+
+
+def _cells_near(grid: TargetGrid, known: dict[Extent, Cells], extent: Extent) -> Cells:
+    if extent not in known:
+        cells = grid.near(*_around(extent))
+        known[extent] = (cells, grid.part(cells) if cells.size else None)
+    return known[extent]
 
 
 def _around(extent: Extent) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -104,7 +104,7 @@ def fractions(
     sources = [make_source(m, n, task=chosen, years=years) for n, m in enumerate(given)]
     check_together(sources, overlap)
     asked = _years(sources, years)
-    summed = partial(grid_sums, grid=target, token=grid_token(target))
+    summed = partial(grid_sums, grid=target, token=grid_token(target), near={})
     sums: dict[str, Any] = {"extent": _extents(sources, summed, overlap)}
     kinds = ["classes"] + (["probability"] if wanted else [])
     kinds += [k for k, on in (("entropy", entropy), ("members", members)) if on]

@@ -4,6 +4,7 @@ import json
 
 import dask
 import flox
+import geopandas
 import numpy as np
 import pytest
 import shapely
@@ -279,6 +280,48 @@ def test_flox_gives_the_same_where_no_pixel_is_on_an_edge():
     assert (cells == np.arange(96)).all()
     found = lx.fractions(maps, grid)
     np.testing.assert_allclose(shares(found)[:, 0], summed / grid.areas(), atol=1e-9)
+
+
+def test_polygons_with_holes_and_several_parts():
+    shape, step = (40, 44), 2500.0
+    x, y = at_origin("EPSG:3035", shape, step)
+    values = random_classes(shape)
+    middle = shapely.Point(x + 55e3, y - 50e3)
+    shapes = [
+        middle.buffer(40e3).difference(middle.buffer(15e3)),
+        shapely.MultiPolygon([middle.buffer(9e3), shapely.box(x - 2e4, y - 2e4, x + 1e4, y + 5e3)]),
+    ]
+    found = lx.fractions(
+        class_map(values, "EPSG:3035", (x, y), step, chunk=16),
+        geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:3035"),
+    )
+    rows, columns = np.indices(shape)
+    left, top = x + columns * step, y - rows * step
+    pixels = shapely.box(left, top - step, left + step, top)
+    for number, polygon in enumerate(shapes):
+        area = shapely.area(shapely.intersection(pixels, polygon))
+        expected = [area[values == k].sum() / polygon.area for k in range(len(LEGEND))]
+        np.testing.assert_allclose(found["fraction"].values[:, 0, number], expected, atol=1e-7)
+    assert found["cell_coverage"].values.tolist() == [2, 1]
+
+
+def test_cells_of_3_km_make_those_of_12_km():
+    shape = (400, 400)
+    maps = class_map(
+        random_classes(shape), "EPSG:3035", at_origin("EPSG:3035", shape, 150.0), 150.0, chunk=200
+    )
+    coarse = lx.fractions(maps, "EUR-11")["fraction"].compute()
+    fine = lx.fractions(maps, "EUR-0275")
+    area = fine["fraction"] * fine["cell_area"]
+    window = {"rlat": slice(696, 904), "rlon": slice(880, 1088)}
+    joined = area.isel(window).coarsen(rlat=4, rlon=4).sum().compute()
+    whole = fine["cell_area"].isel(window).coarsen(rlat=4, rlon=4).sum()
+    shares = joined / whole
+    near = coarse.sel(rlat=joined["rlat"], rlon=joined["rlon"], method="nearest")
+    assert float(abs(near["rlon"].values - joined["rlon"].values).max()) < 1e-6
+    assert float(near.sum()) == pytest.approx(float(coarse.sum()))
+    assert float(near.sum()) > 15
+    np.testing.assert_allclose(shares.values, near.values, rtol=0, atol=1e-6)
 
 
 def test_a_map_in_degrees_may_lie_anywhere_on_the_circle():
