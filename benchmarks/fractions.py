@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -251,7 +250,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.only:
         count(given.only, given.grid)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        # Not ru_maxrss, which a process has from the one that started it.
+        status = Path("/proc/self/status").read_text()
+        print(float(status.split("VmHWM:")[1].split()[0]) / 1024)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -280,7 +281,8 @@ def main() -> None:
 
 
 def _first(block: np.ndarray) -> np.ndarray:
-    return block[:1, :1, :1]
+    # A copy: a view would keep the whole block in memory.
+    return block[:1, :1, :1].copy()
 
 
 def _compute(found: Any) -> None:
