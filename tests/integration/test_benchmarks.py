@@ -27,6 +27,7 @@ MODULES = (
     "engine",
     "extend",
     "forward",
+    "fractions",
     "graph",
     "judging",
     "members",
