@@ -64,6 +64,10 @@ _CLASSES: tuple[tuple[str, float, float, float, float, float], ...] = (
     ("bare_land", 1.7, 0.00, 0.05, 150, 60),
     ("conifers", 0.4, 0.75, 0.08, 190, 90),
 )
+# One for each of the classes, as maps have them.
+_COLORS = (
+    "#e8c34a", "#ef8d32", "#2e7d32", "#a3d36c", "#3d7fd1", "#c0392b", "#b5aea4", "#1b5e20",
+)  # fmt: skip
 
 
 def check_model(name: str) -> None:
@@ -277,7 +281,8 @@ def weak_labels(
 
 def _legend(classes: int) -> Legend:
     names = [_CLASSES[i][0] if i < len(_CLASSES) else f"class_{i}" for i in range(classes)]
-    return Legend.from_names("landscape", names)
+    others = Legend.from_names("landscape", names).colors[len(_COLORS) :]
+    return Legend.from_names("landscape", names, [*_COLORS[:classes], *others])
 
 
 def _curves(bands: Sequence[str], days: NDArray[np.int64], classes: int) -> NDArray[np.float32]:

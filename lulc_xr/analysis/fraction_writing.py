@@ -49,6 +49,7 @@ def write_whole(laid: xr.Dataset, target: Path, dtype: Precision) -> None:
     """
     for name in _shares(laid):
         laid[name].attrs = _held_to(laid[name].attrs, dtype)
+    laid = laid.assign({name: _layered(laid[name], grid_of(laid)) for name in _measures(laid)})
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         if target.suffix == ".zarr":
@@ -178,6 +179,11 @@ def _chunks(var: xr.Variable, grid: tuple[Hashable, ...]) -> tuple[int, ...]:
         1 if dim not in grid else max(own) if len(own) > 1 else min(own[0], side)
         for dim, own in zip(var.dims, parts, strict=True)
     )
+
+
+def _layered(var: xr.DataArray, grid: tuple[Hashable, ...]) -> xr.DataArray:
+    """The variable in layers, so that one class after the other is encoded and written."""
+    return var.chunk({d: 1 for d in var.dims if d not in grid}) if var.chunks else var
 
 
 def _held_to(attrs: dict[Any, Any], dtype: Precision) -> dict[Any, Any]:

@@ -164,7 +164,6 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
     stop_out = np.empty(2 * total, np.int32)
     weight_out = np.empty(2 * total, np.float64)
     made = 0
-    width = columns + 1
     first = 0
     while first < rings:
         count = 0
@@ -195,12 +194,14 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
                     left, right = min(xs, xe), max(xs, xe)
                     if height > 0 and left < columns:
                         if right <= 0:
-                            key[count], rise[count], area[count] = row * width, way * height, 0.0
+                            line[count], key[count] = row, 0
+                            rise[count], area[count] = way * height, 0.0
                             count += 1
                         else:
                             if left < 0:
                                 part = way * height * (-left / (right - left))
-                                key[count], rise[count], area[count] = row * width, part, 0.0
+                                line[count], key[count] = row, 0
+                                rise[count], area[count] = part, 0.0
                                 count += 1
                             column = int(max(left, 0.0))
                             stop = min(right, float(columns))
@@ -209,7 +210,7 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
                                 part = way * height
                                 if right > left:
                                     part *= (b - a) / (right - left)
-                                key[count] = row * width + column + 1
+                                line[count], key[count] = row, column + 1
                                 rise[count] = part
                                 area[count] = part * (column + 1 - (a + b) / 2)
                                 count += 1
@@ -223,7 +224,6 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
         top = rows
         bottom = 0
         for n in range(count):
-            line[n] = key[n] // width
             top = min(top, line[n])
             bottom = max(bottom, line[n] + 1)
         ends[top:bottom] = 0
@@ -234,26 +234,27 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
         for n in range(count - 1, -1, -1):
             ends[line[n]] -= 1
             order[ends[line[n]]] = n
+        begin = 0
         for row in range(top, bottom):
-            begin = ends[row]
             end = ends[row + 1] if row + 1 < bottom else count
+            ends[row] = end
             if end - begin > 24:
                 order[begin:end] = order[begin:end][np.argsort(key[order[begin:end]])]
-                continue
-            for n in range(begin + 1, end):
-                taken = order[n]
-                place = n
-                while place > begin and key[order[place - 1]] > key[taken]:
-                    order[place] = order[place - 1]
-                    place -= 1
-                order[place] = taken
+            else:
+                for n in range(begin + 1, end):
+                    taken = order[n]
+                    place = n
+                    while place > begin and key[order[place - 1]] > key[taken]:
+                        order[place] = order[place - 1]
+                        place -= 1
+                    order[place] = taken
+            begin = end
         inside = 0.0
         n = 0
         while n < count:
-            place = key[order[n]]
-            row, column = place // width, place % width - 1
+            row, column = line[order[n]], key[order[n]] - 1
             raised, covered = 0.0, 0.0
-            while n < count and key[order[n]] == place:
+            while n < ends[row] and key[order[n]] == column + 1:
                 raised += rise[order[n]]
                 covered += area[order[n]]
                 n += 1
@@ -265,8 +266,7 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
                     weight_out[made] = share
                     made += 1
             inside += raised
-            following = key[order[n]] if n < count else (row + 1) * width
-            stop_column = following % width - 1 if following // width == row else columns
+            stop_column = key[order[n]] - 1 if n < ends[row] else columns
             share = sign * -inside
             if share > 1 - tiny:
                 share = 1.0
@@ -275,7 +275,7 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
                 start_out[made], stop_out[made] = column + 1, stop_column
                 weight_out[made] = share
                 made += 1
-            if following // width != row:
+            if n == ends[row]:
                 inside = 0.0
         first = last
     return (
