@@ -15,6 +15,7 @@ from pyproj import Geod, Transformer
 
 import lulc_xr as lx
 from lulc_xr.core.errors import CubeError, LegendError
+from tests.predictors import Ratio
 from tests.unit.analysis.lattices import (
     LEGEND,
     at_origin,
@@ -192,6 +193,15 @@ def test_shares_alone_read_class_maps_alone(made_maps):
     assert float(near["fraction"].sum()) > 0
     with pytest.raises(AssertionError, match="entropy was read"):
         near["mean_entropy"].compute()
+
+
+def test_maps_that_are_not_yet_made(cube, made_maps):
+    lazy = lx.classify(cube, Ratio())
+    grid = lonlat_around(cube)
+    found = lazy.lulc.fractions(grid)
+    stored = lx.fractions(lx.open_cube(made_maps), grid)
+    np.testing.assert_allclose(found["fraction"], stored["fraction"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["mean_entropy"], stored["mean_entropy"], atol=1e-6)
 
 
 def lonlat_around(cube, step=0.002):
