@@ -15,8 +15,9 @@ import xarray as xr
 
 from lulc_xr.analysis.adding import add_fractions
 from lulc_xr.analysis.fraction_layout import CELL_AREA, from_layout, to_layout
-from lulc_xr.analysis.fraction_writing import Precision, alone, grid_of, write_whole
+from lulc_xr.analysis.fraction_writing import Precision, grid_of, write_whole
 from lulc_xr.core.errors import CubeError, StoreError
+from lulc_xr.core.exchange import alone
 from lulc_xr.core.require import require
 
 FilePath = str | PathLike[str]
@@ -74,7 +75,7 @@ def write_fractions(
     target = _checked(path, dtype)
     laid = to_layout(fractions)
     laid.attrs = _provenance(laid.attrs, attrs or {}, command)
-    with alone(target):
+    with alone(target, what="fractions"):
         if target.exists() and not overwrite:
             raise StoreError(
                 f"{str(target)!r} exists already. Choose another path, or pass overwrite=True to "
@@ -111,7 +112,7 @@ def add_to_fractions(
         already, so that running the same command twice changes nothing.
     """
     target = _checked(path, "float64")
-    with alone(target):
+    with alone(target, what="fractions"):
         before = open_fractions(target)
         laid = to_layout(add_fractions(before, fractions))
         # add_fractions tells its own step; the steps before it are the file's.

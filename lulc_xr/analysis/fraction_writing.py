@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import gc
 import os
 import shutil
 import traceback
 import uuid
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,34 +82,6 @@ def write_whole(laid: xr.Dataset, target: Path, dtype: Precision) -> None:
 def grid_of(laid: xr.Dataset) -> tuple[Hashable, ...]:
     """Dimensions of the grid."""
     return laid[CELL_AREA].dims
-
-
-@contextlib.contextmanager
-def alone(target: Path) -> Iterator[None]:
-    """Hold the right to write a file, or refuse; a lock dies with its process."""
-    lock = target.with_name(f".{target.name}.lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write beside {str(target)!r}: {error.strerror}. Check the permissions of "
-            f"{str(target.parent)!r}."
-        ) from error
-    try:
-        _take(descriptor, target)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _take(descriptor: int, target: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise StoreError(
-            f"{str(target)!r} is being written by another process. Wait until that run ends; then "
-            "run this again."
-        ) from error
 
 
 def _write_netcdf(laid: xr.Dataset, partial: Path, dtype: Precision) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -21,6 +19,7 @@ from lulc_xr.core.cube import check_scale
 from lulc_xr.core.dates import dates_to_dict
 from lulc_xr.core.digest import content_digest, job_hash
 from lulc_xr.core.errors import StoreError
+from lulc_xr.core.exchange import alone
 from lulc_xr.samples.assembly import (
     LABELLED,
     PATCH_DIMS,
@@ -88,7 +87,7 @@ def extract_into(
             )
     work = target.with_name(f".{target.name}.partial")
     try:
-        with _alone(target):
+        with alone(target, what="samples"):
             _prepare(work, job, overwrite=overwrite)
             batches = list(plan_batches(plan))
             _read_missing(plan, work, batches, progress=progress)
@@ -172,21 +171,6 @@ def _digest(values: NDArray[Any]) -> str:
     plain = np.ascontiguousarray(values) if values.dtype.kind in "biufmM" else None
     data = plain.tobytes() if plain is not None else "\0".join(map(str, values)).encode()
     return hashlib.blake2b(data, digest_size=16).hexdigest() + f" {values.dtype} {values.shape}"
-
-
-@contextlib.contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Hold the right to make a store; the lock dies with the process."""
-    lock = target.with_name(f".{target.name}.lock")
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(
-                f"samples are being written to {str(target)!r} by another process. Wait until that "
-                "run ends, or choose another name."
-            ) from error
-        yield
 
 
 def _prepare(work: Path, job: str, *, overwrite: bool) -> None:

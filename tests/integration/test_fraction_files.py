@@ -95,7 +95,7 @@ def test_a_killed_writer_leaves_the_former_file_or_none(tmp_path, name, is_there
     child = start("wait", path, log)
     wait_for(lambda: log.exists() and len(log.read_text().splitlines()) == 4, "all blocks begun")
     wait_for(lambda: list(tmp_path.glob(".*.partial")), "what is written beside")
-    with pytest.raises(lx.StoreError, match="being written by another process"):
+    with pytest.raises(lx.StoreError, match=r"being written to .* by another process"):
         lx.write_fractions(before, path, overwrite=True)
     child.send_signal(signal.SIGKILL)
     child.wait()
