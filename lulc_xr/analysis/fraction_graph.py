@@ -26,6 +26,9 @@ from lulc_xr.core.target_grid import GridPart, TargetGrid, pieces_for
 BLOCK = 2048
 """Pixels along a side up to which chunks are summed in one task."""
 
+CELLS = 1 << 18
+"""Cells up to which a chunk of the result holds the grid."""
+
 WIDE = 8192
 """The same where only outlines are traced."""
 
@@ -111,12 +114,23 @@ def grid_sums(
         )
     root = _add_tree(tasks, leaves, f"join-{what}-{tokenize(leaves)}")
     name = f"grid-{what}-{tokenize(root, columns, finish)}"
-    key = (name, *(0 for _ in range(len(grid.shape) + 1)))
-    spread = partial(_spread, shape=grid.shape, columns=columns, finish=finish)
-    tasks[key] = Task(key, spread, *([TaskRef(root)] if root is not None else []))
+    inputs = [TaskRef(root)] if root is not None else []
+    lines = _lines(grid.shape)
+    ends = np.cumsum(lines)
+    for number, (end, length) in enumerate(zip(ends, lines, strict=True)):
+        key = (name, 0, number, *(0 for _ in grid.shape[1:]))
+        rows = (int(end) - length, int(end))
+        spread = partial(_spread, shape=grid.shape, rows=rows, columns=columns, finish=finish)
+        tasks[key] = Task(key, spread, *inputs)
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=arrays)
-    chunks = ((columns,), *((n,) for n in grid.shape))
+    chunks = ((columns,), lines, *((n,) for n in grid.shape[1:]))
     return da.Array(graph, name, chunks=chunks, dtype=np.float64)
+
+
+def _lines(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Lengths of the chunks of a grid's first dimension, so that none is large."""
+    most = max(1, CELLS // max(1, int(np.prod(shape[1:]))))
+    return tuple(min(most, shape[0] - start) for start in range(0, shape[0], most)) or (0,)
 
 
 def grid_token(grid: TargetGrid) -> str:
@@ -251,12 +265,15 @@ def _join(*parts: Sums) -> Sums:
 def _spread(
     *sums: Sums,
     shape: tuple[int, ...],
+    rows: tuple[int, int],
     columns: int,
     finish: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None,
 ) -> NDArray[np.float64]:
-    """Sums on the whole grid."""
-    made = np.zeros((columns, int(np.prod(shape))))
+    """Sums on some rows of the grid's first dimension."""
+    side = int(np.prod(shape[1:]))
+    made = np.zeros((columns, (rows[1] - rows[0]) * side))
     for part in sums:
-        values = part.values if finish is None else finish(part.values)
-        made[:, part.cells] = values.T
-    return made.reshape(columns, *shape)
+        own = slice(*np.searchsorted(part.cells, (rows[0] * side, rows[1] * side)))
+        values = part.values[own]
+        made[:, part.cells[own] - rows[0] * side] = (finish(values) if finish else values).T
+    return made.reshape(columns, rows[1] - rows[0], *shape[1:])

@@ -10,14 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc_xr.analysis.cell_outlines import meeting, outlines_in, without
+from lulc_xr.analysis.class_loop import add_classes
 from lulc_xr.analysis.extents import Extent
-from lulc_xr.analysis.fraction_loops import (
-    add_areas,
-    add_counts,
-    add_shares,
-    add_values,
-    add_weighted,
-)
+from lulc_xr.analysis.fraction_loops import add_areas, add_shares, add_values
 from lulc_xr.analysis.pixel_areas import AreaRule, pixel_areas
 from lulc_xr.core.errors import LegendError
 from lulc_xr.core.legend import FILL_CLASS, Legend
@@ -142,19 +137,19 @@ def _sum_part(
         spans.cell, spans.row, spans.start, spans.stop, spans.weight,
         areas.nodes, areas.shift, areas.lead,
     )  # fmt: skip
-    found = _summed(block, along, values, same=areas.same)
+    found = _summed(block, along, values, first=first[0])
     return Sums(cells=block.cells[met], values=found[met])
 
 
 def _summed(
-    block: Block, along: tuple[Any, ...], values: Any, *, same: bool
+    block: Block, along: tuple[Any, ...], values: Any, *, first: int
 ) -> NDArray[np.float64]:
     number = block.cells.size
     if block.what == "extent":
         made = np.zeros((number, 1))
         add_areas(*(*along, made))
     elif block.what == "classes":
-        made = _count(block, along, values, number, same=same)
+        made = _count(block, along, values, number, first=first)
     elif block.what == "probability":
         made = np.zeros((number, len(values)))
         add_shares(*(*along, _decoded(values), made))
@@ -179,17 +174,15 @@ def _decoded(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _count(
-    block: Block, along: tuple[Any, ...], values: NDArray[np.uint8], number: int, *, same: bool
+    block: Block, along: tuple[Any, ...], values: NDArray[np.uint8], number: int, *, first: int
 ) -> NDArray[np.float64]:
     legend = block.legend
     assert legend is not None
     found = []
     for layer in values:
         counted = np.zeros((number, 256))
-        if same:
-            add_counts(*(*along, layer, _words(layer), counted))
-        else:
-            add_weighted(*(*along, layer, _words(layer), counted))
+        rule = block.rule
+        add_classes(*(*along, first, rule.tall, rule.tilted, layer, _words(layer), counted))
         known = np.zeros(256, bool)
         known[[*legend.ids, FILL_CLASS]] = True
         unknown = np.flatnonzero(counted[:, ~known].any(axis=0))

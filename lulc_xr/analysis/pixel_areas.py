@@ -17,6 +17,11 @@ _EQUAL = 1e-8
 """Scales of area that differ by less are equal: numerical differences are good to 2e-10."""
 _SMOOTH = 1e-7
 """Error of areas that interpolation between nodes may make (ours)."""
+_LEVEL = 1e-8
+"""Areas of a band of rows that differ by less are taken for equal (ours)."""
+_TALL, _TALLEST = 8, 30
+"""Rows of a band are at most 1 << 8, where there are nodes: sums of columns fit 32 bits."""
+_LINES = 9
 _WIDEST = 12
 """Nodes are at most 1 << 12 pixels apart."""
 
@@ -31,10 +36,17 @@ class AreaRule:
         Whether all pixels are equally large, and as large as they are in the reference system.
     shift : int
         Otherwise nodes of interpolation are 1 << shift rows and columns apart.
+    tall : int
+        Pixels above each other in bands of 1 << tall rows are equally large; at most `shift`
+        where there are nodes.
+    tilted : bool
+        Whether pixels of a row differ.
     """
 
     equal: bool
     shift: int = 0
+    tall: int = 0
+    tilted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +115,11 @@ def area_rule(extent: Extent) -> AreaRule:
     ellipsoid.
     """
     if extent.geographic:
-        return AreaRule(equal=False)
+        return AreaRule(equal=False, tilted=False)
     column, row = _lattice(extent)
     scale = _scale_at(extent, column, row) * _metre(extent) ** 2
     if (np.abs(scale - 1) < _EQUAL).all():
-        return AreaRule(equal=True)
+        return AreaRule(equal=True, tall=_TALLEST, tilted=False)
     for shift in range(min(_WIDEST, max(extent.shape).bit_length()), 0, -1):
         half = (1 << shift) / 2
         bends: NDArray[np.float64] = np.zeros(column.size)
@@ -118,8 +130,17 @@ def area_rule(extent: Extent) -> AreaRule:
             bends += np.abs((ahead + behind) * _metre(extent) ** 2 - 2 * scale) / 2
         # Beyond what can be shown there is no number, which is not below anything.
         if (bends < _SMOOTH * scale).all():
-            return AreaRule(equal=False, shift=shift)
+            tall = min(shift, _TALL, _tall(extent, scale))
+            return AreaRule(equal=False, shift=shift, tall=tall)
     return AreaRule(equal=False)
+
+
+def _tall(extent: Extent, scale: NDArray[np.float64]) -> int:
+    """Rows in which the area of a pixel stays the same, as a power of two."""
+    lines = scale.reshape(_LINES, _LINES)
+    apart = max((extent.shape[0] / (_LINES - 1)), 1e-9)
+    per_row = float((np.abs(np.diff(lines, axis=0)) / lines[1:]).max()) / apart
+    return int(np.clip(np.floor(np.log2(_LEVEL / max(per_row, 1e-300))), 0, _TALLEST))
 
 
 def pixel_areas(extent: Extent, rule: AreaRule, *, first: tuple[int, int] = (0, 0)) -> PixelAreas:
@@ -154,7 +175,9 @@ def pixel_areas(extent: Extent, rule: AreaRule, *, first: tuple[int, int] = (0, 
     )
     column, row = (v.ravel() for v in np.meshgrid(node, lines))
     found = extent.pixel / _scale_at(extent, column, row).reshape(lines.size, node.size)
-    place, rest = np.divmod(np.arange(rows) + 0.5 + lead[0], size)
+    # Rows of a band, which is the raster's, have the area of its middle.
+    band = (np.arange(rows) + lead[0]) >> rule.tall
+    place, rest = np.divmod((band + 0.5) * (1 << rule.tall), size)
     line, share = place.astype(np.int64), (rest / size)[:, None]
     nodes = found[line] * (1 - share) + found[line + 1] * share
     return PixelAreas(nodes=nodes, shift=rule.shift, lead=lead[1], same=False)
@@ -163,7 +186,7 @@ def pixel_areas(extent: Extent, rule: AreaRule, *, first: tuple[int, int] = (0, 
 def _lattice(extent: Extent) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Columns and rows of places all over a raster."""
     rows, columns = extent.shape
-    lines = np.linspace(0, 1, 9)
+    lines = np.linspace(0, 1, _LINES)
     column, row = np.meshgrid(lines * columns, lines * rows)
     return column.ravel(), row.ravel()
 
