@@ -91,19 +91,17 @@ def add_classes(
         if ended:
             break
         i, j, last = row[s], start[s], stop[s]
-        whole = weight[s] == 1.0
-        if whole:
-            counted += last - j
+        if weight[s] != 1.0:
+            for k in range(j, last):
+                p = (k + lead) >> shift
+                slope = (nodes[i, p + 1] - nodes[i, p]) * per_column
+                area = nodes[i, p] + slope * (k + 0.5 + lead - (p << shift))
+                out[cell[s], classes[i, k]] += weight[s] * area
+            continue
+        counted += last - j
         while j < last:
             p = (j + lead) >> shift
             end = min(last, ((p + 1) << shift) - lead)
-            if not whole:
-                slope = (nodes[i, p + 1] - nodes[i, p]) * per_column
-                base = nodes[i, p] + slope * (0.5 + lead - (p << shift))
-                while j < end:
-                    out[cell[s], classes[i, j]] += weight[s] * (base + slope * j)
-                    j += 1
-                continue
             low, top = min(low, p), max(top, p)
             one = p * 256
             # Up to the first whole word, whole words, and what is left.

@@ -13,6 +13,7 @@ from lulc_xr.core.ellipsoid import area_density
 from lulc_xr.core.errors import CubeError
 
 _STEP = 1e-3
+_BESIDE_POLE = 1e-2
 _EQUAL = 1e-8
 """Scales of area that differ by less are equal: numerical differences are good to 2e-10."""
 _SMOOTH = 1e-7
@@ -94,6 +95,8 @@ def areal_scale(
     Snyder, J. P. (1987). Map projections: a working manual. USGS Professional Paper 1395.
     """
     move = transformer(LONLAT, crs)
+    # At a pole itself longitude has no direction; a kilometre beside it the scale is the same.
+    latitude = np.clip(latitude, -90 + _BESIDE_POLE, 90 - _BESIDE_POLE)
     xe, ye = move.transform(longitude + _STEP, latitude)
     xw, yw = move.transform(longitude - _STEP, latitude)
     xn, yn = move.transform(longitude, latitude + _STEP)

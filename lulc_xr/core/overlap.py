@@ -279,9 +279,9 @@ def _trace(x: Any, y: Any, starts: Any, cells: Any, rows: int, columns: int) -> 
                 inside = 0.0
         first = last
     return (
-        cell_out[:made].copy(),
-        row_out[:made].copy(),
-        start_out[:made].copy(),
-        stop_out[:made].copy(),
-        weight_out[:made].copy(),
+        cell_out[:made],
+        row_out[:made],
+        start_out[:made],
+        stop_out[:made],
+        weight_out[:made],
     )
