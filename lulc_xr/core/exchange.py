@@ -71,8 +71,8 @@ def alone(target: Path, *, what: str) -> Iterator[None]:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise StoreError(
-            f"cannot write beside {str(target)!r}: {error.strerror}. Check the permissions of "
-            f"{str(target.parent)!r}."
+            f"cannot write beside {str(target)!r}: {error.strerror}. Check that the folder "
+            f"{str(target.parent)!r} is there and can be written to."
         ) from error
     try:
         _take(descriptor, target, what)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import xarray as xr
 from lulc_xr.core.blocks import ChunkPlan, plan_chunks
 from lulc_xr.core.cube import check_cube
 from lulc_xr.core.errors import CubeError, StoreError
-from lulc_xr.core.exchange import exchange
+from lulc_xr.core.exchange import exchange, remove_beside
 from lulc_xr.cube.commit import discard_journal, update_root
 from lulc_xr.cube.extend import EXTENDED
 from lulc_xr.cube.growth import Growth, place_cube
@@ -114,7 +113,8 @@ def build_cube(
         if report is None:
             regions = {str(n): _region(var, whole[n], growth.start) for n, var in given.items()}
             if not _is_begun(place, job_hash(job), resume=resume, target=target):
-                shutil.rmtree(place, ignore_errors=True)
+                if place.exists():
+                    remove_beside(place)
                 place.mkdir()
                 create_cube(whole, place, plan=plan)
                 begin(place, regions, job)

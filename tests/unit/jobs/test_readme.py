@@ -39,7 +39,7 @@ def test_calls_of_the_other_examples_fit_their_functions():
 
 
 def test_commands_are_those_that_exist(cli):
-    named = set(re.findall(r"`lulc-xr (\w+)", README))
+    named = set(re.findall(r"`lulc-xr ([\w-]+)", README))
     help_text = cli("--help").out
     assert named
     for command in named:

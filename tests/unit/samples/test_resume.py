@@ -7,6 +7,7 @@ import xarray as xr
 import zarr
 
 from lulc_xr.core.errors import SampleError, StoreError
+from lulc_xr.core.exchange import alone
 from lulc_xr.core.legend import Legend
 from lulc_xr.core.model import ModelSpec
 from lulc_xr.cube.store import open_cube, write_cube
@@ -164,11 +165,11 @@ def test_other_settings_are_another_job(cube, frame, change) -> None:
 def test_two_at_a_time_are_refused(tmp_path, cube, frame) -> None:
     target = tmp_path / "s.zarr"
     with (
-        resume._alone(target),
+        alone(target, what="samples"),
         pytest.raises(StoreError, match=r"being written to .* by another process"),
     ):
         extract_samples(cube, frame, store=target, **HOW)
-    with pytest.raises(StoreError, match=r"were not written to .*nowhere"):
+    with pytest.raises(StoreError, match=r"cannot write beside .*nowhere.*is there"):
         extract_samples(cube, frame, store=tmp_path / "nowhere" / "s.zarr", **HOW)
 
 
