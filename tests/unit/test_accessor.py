@@ -24,6 +24,26 @@ def test_importing_the_package_loads_no_torch():
     assert child.stdout.strip() == "[]"
 
 
+def test_who_uses_the_maps_never_loads_torch(tmp_path):
+    cube = lx.testing.landscape(y=48, x=48, time=6, bands=("red", "nir"), classes=3)
+    store = lx.write_cube(cube, tmp_path / "area.zarr", plan=small_plan(48, 24))
+    maps = cube["reference"].expand_dims(year=[2018]).to_dataset(name="land_cover")
+    lx.write_variables(maps, store, progress=False)
+    code = """
+import sys
+import lulc_xr as lx
+maps = lx.open_cube(sys.argv[1])
+found = maps.lulc.fractions("EUR-11").compute()
+mask = maps.lulc.mask("woodland").compute()
+areas = maps.lulc.area(lx.lonlat_grid(-20, 30, 40, 70, step=10)).compute()
+lx.write_fractions(found, sys.argv[2])
+print(sorted({"torch", "lightning", "torchmetrics", "safetensors"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", code, str(store), str(tmp_path / "fractions.nc")]
+    child = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == "[]"
+
+
 def test_every_public_name_is_there():
     assert sorted(lx.__all__) == dir(lx)
     for name in lx.__all__:
