@@ -8,6 +8,16 @@ from pyproj import CRS, Transformer
 
 from lulc_xr.core.clm import CROPS, LANDUNITS, NATURAL_PFTS
 
+BONN = {
+    "coldest_month": 2.5,
+    "warmest_month": 18.5,
+    "growing_degree_days": 2200.0,
+    "annual_precipitation": 800.0,
+    "winter_precipitation": 380.0,
+    "driest_month_precipitation": 50.0,
+}
+"""Climate of Bonn, about: temperate, so that every plant type is known without a look at the rules."""
+
 ROTATED = {
     "grid_mapping_name": "rotated_latitude_longitude",
     "grid_north_pole_latitude": 39.25,

@@ -23,6 +23,7 @@ import lulc_xr as lx
 from lulc_xr.core.dates import year_bounds
 from tests.european import cells_of
 from tests.fractions import made_fractions
+from tests.plant_types import BONN
 
 LEGEND = lx.Legend(
     name="demo",
@@ -464,13 +465,3 @@ def test_plant_types_are_written_and_read_back(tmp_path, place):
         json.loads(found.attrs[name])
     if place == "f.nc":
         assert_compliant(path)
-
-
-BONN = {
-    "coldest_month": 2.5,
-    "warmest_month": 18.5,
-    "growing_degree_days": 2200.0,
-    "annual_precipitation": 800.0,
-    "winter_precipitation": 380.0,
-    "driest_month_precipitation": 50.0,
-}

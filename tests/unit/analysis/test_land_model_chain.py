@@ -9,16 +9,7 @@ import lulc_xr as lx
 from lulc_xr.core.grids import named_grid
 from tests.clm_surface import make_template, read_cover, sums_of
 from tests.fractions import made_fractions
-
-CLIMATE = {
-    "coldest_month": 2.5,
-    "warmest_month": 18.5,
-    "growing_degree_days": 2200.0,
-    "annual_precipitation": 800.0,
-    "winter_precipitation": 380.0,
-    "driest_month_precipitation": 50.0,
-}
-"""Of Bonn, about: temperate, so that every plant type is known without a look at the rules."""
+from tests.plant_types import BONN
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +22,7 @@ def plants(grid):
     """Plant types of EUR-44 for two years; a part of each cell isn't mapped."""
     legend = lx.legend("lucas_lc1_level1")
     fractions = made_fractions(legend, grid=grid, years=(2018, 2020), lazy=True)
-    climate = xr.Dataset({n: (grid.dims, np.full(grid.shape, v)) for n, v in CLIMATE.items()})
+    climate = xr.Dataset({n: (grid.dims, np.full(grid.shape, v)) for n, v in BONN.items()})
     climate = climate.assign_coords(grid.coordinates().coords)
     return lx.plant_functional_types(fractions, climate=climate)
 

@@ -11,16 +11,9 @@ import lulc_xr as lx
 from lulc_xr.core.grids import list_grids
 from lulc_xr.core.plant_rules import PLANT_CLIMATE
 from lulc_xr.cube.class_raster import open_class_map
+from tests.plant_types import BONN
 
 LEGEND = "lucas_lc1_level1"
-BONN = {
-    "coldest_month": 2.5,
-    "warmest_month": 18.5,
-    "growing_degree_days": 2200.0,
-    "annual_precipitation": 800.0,
-    "winter_precipitation": 380.0,
-    "driest_month_precipitation": 50.0,
-}
 
 
 @pytest.fixture(scope="module")
