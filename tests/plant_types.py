@@ -16,7 +16,7 @@ BONN = {
     "winter_precipitation": 380.0,
     "driest_month_precipitation": 50.0,
 }
-"""Climate of Bonn, about: temperate, so that every plant type is known without a look at the rules."""
+"""Of Bonn, about: temperate, so that every plant type is known without a look at the rules."""
 
 ROTATED = {
     "grid_mapping_name": "rotated_latitude_longitude",
