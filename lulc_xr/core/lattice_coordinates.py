@@ -135,8 +135,9 @@ def _places(
     pole: tuple[float, float],
     dims: tuple[str, ...],
 ) -> dict[str, Any]:
-    longitude, latitude = unrotate(*np.meshgrid(x, y), pole=pole)
-    corners = unrotate(*np.meshgrid(*edges), pole=pole)
+    # As axes, not as a mesh: their sines and cosines are made once.
+    longitude, latitude = unrotate(x[None, :], y[:, None], pole=pole)
+    corners = unrotate(edges[0][None, :], edges[1][:, None], pole=pole)
     # Counterclockwise seen from above, from the south-west, whichever way coordinates run.
     a, b = (slice(None, -1), slice(1, None))
     west, east = (a, b) if edges[0][-1] > edges[0][0] else (b, a)
