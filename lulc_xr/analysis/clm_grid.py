@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 import itertools
+import os
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from lulc_xr.analysis.cell_centres import Places, cell_centres, distances
-from lulc_xr.analysis.clm_template import SurfaceTemplate
+from lulc_xr.analysis.clm_template import (
+    SurfaceTemplate,
+    check_sums,
+    mended_longitudes,
+    read_template,
+)
 from lulc_xr.analysis.plant_schema import grid_coordinates, grid_dims
 from lulc_xr.core.errors import CubeError
 from lulc_xr.core.grids import list_grids, named_grid
 from lulc_xr.core.target_grid import describe
+
+
+def read_matching(
+    path: str | os.PathLike[str],
+    plant_types: xr.Dataset,
+    *,
+    grid_tolerance: float,
+    sum_tolerance: float,
+    check: str,
+    longitudes: str,
+) -> tuple[SurfaceTemplate, NDArray[np.float64] | None]:
+    """A surface file that plant types can be laid over, and its longitudes if they are mended.
+
+    Parameters are those of :func:`lulc_xr.export_clm_surface`.
+
+    Raises
+    ------
+    CubeError
+        If the file has another form or grid, its sums are off, or longitudes are negative.
+    SourceError
+        If it cannot be read.
+    """
+    template = read_template(path)
+    check_grid(template, plant_types, tolerance=grid_tolerance)
+    check_sums(template, tolerance=sum_tolerance, check=check)
+    return template, mended_longitudes(template, longitudes)
 
 
 def check_grid(template: SurfaceTemplate, plant_types: xr.Dataset, *, tolerance: float) -> None:

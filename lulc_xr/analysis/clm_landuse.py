@@ -13,14 +13,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_xr.analysis.clm_cover import CoverRules, made_cover
-from lulc_xr.analysis.clm_grid import check_grid
+from lulc_xr.analysis.clm_grid import read_matching
 from lulc_xr.analysis.clm_surface import add_attributes, template_mask
-from lulc_xr.analysis.clm_template import (
-    SurfaceTemplate,
-    check_sums,
-    mended_longitudes,
-    read_template,
-)
+from lulc_xr.analysis.clm_template import SurfaceTemplate
 from lulc_xr.analysis.export_report import ExportReport, in_words, provenance
 from lulc_xr.analysis.land_shares import LandRules, LandShares, land_shares
 from lulc_xr.analysis.plant_schema import check_plant_types, choose_year, years_of
@@ -112,10 +107,10 @@ sum_tolerance, grid_tolerance, overwrite
     check_plant_types(plant_types)
     chosen = _chosen_years(plant_types, years)
     with whole_file(path, overwrite=overwrite) as partial:
-        base = read_template(template)
-        check_grid(base, plant_types, tolerance=grid_tolerance)
-        check_sums(base, tolerance=sum_tolerance, check=check)
-        east = mended_longitudes(base, longitudes)
+        base, east = read_matching(
+            template, plant_types, grid_tolerance=grid_tolerance, sum_tolerance=sum_tolerance,
+            check=check, longitudes=longitudes,
+        )  # fmt: skip
         rules = LandRules(
             land_mask=land_mask if land_mask is not None else template_mask(base, plant_types),
             unmapped=unmapped,

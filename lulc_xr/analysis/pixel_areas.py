@@ -62,14 +62,11 @@ class PixelAreas:
         Columns from node to node are 1 << shift.
     lead : int
         Columns from the first node to the block.
-    same : bool
-        Whether all pixels are equally large.
     """
 
     nodes: NDArray[np.float64]
     shift: int
     lead: int
-    same: bool
 
 
 def areal_scale(
@@ -164,12 +161,10 @@ def pixel_areas(extent: Extent, rule: AreaRule, *, first: tuple[int, int] = (0, 
     if extent.geographic:
         edges = extent.corner[1] + extent.step[1] * np.arange(rows + 1, dtype=np.float64)
         of_row = np.abs(np.diff(belt(edges)) * extent.step[0])
-        return PixelAreas(
-            nodes=np.repeat(of_row[:, None], 2, axis=1), shift=wide, lead=0, same=False
-        )
+        return PixelAreas(nodes=np.repeat(of_row[:, None], 2, axis=1), shift=wide, lead=0)
     if rule.equal:
         area = extent.pixel * _metre(extent) ** 2
-        return PixelAreas(nodes=np.full((rows, 2), area), shift=wide, lead=0, same=True)
+        return PixelAreas(nodes=np.full((rows, 2), area), shift=wide, lead=0)
     size = 1 << rule.shift
     lead = [start & (size - 1) for start in first]
     lines, node = (
@@ -183,7 +178,7 @@ def pixel_areas(extent: Extent, rule: AreaRule, *, first: tuple[int, int] = (0, 
     place, rest = np.divmod((band + 0.5) * (1 << rule.tall), size)
     line, share = place.astype(np.int64), (rest / size)[:, None]
     nodes = found[line] * (1 - share) + found[line + 1] * share
-    return PixelAreas(nodes=nodes, shift=rule.shift, lead=lead[1], same=False)
+    return PixelAreas(nodes=nodes, shift=rule.shift, lead=lead[1])
 
 
 def _lattice(extent: Extent) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

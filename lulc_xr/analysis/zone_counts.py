@@ -177,14 +177,11 @@ def _count_block(
     ids: NDArray[np.integer],
     legend: Legend,
 ) -> NDArray[np.int64]:
-    width = len(legend) + 1
     inside, place = _places(zones, ids)
-    made = np.zeros((*classes.shape[:2], 1, 1, ids.size, width), np.int64)
+    made = np.zeros((*classes.shape[:2], 1, 1, ids.size, len(legend) + 1), np.int64)
     for year, member in np.ndindex(classes.shape[:2]):
-        index = legend.index_of(classes[year, member][inside]).astype(np.int64)
-        index[index < 0] = width - 1
-        counts = np.bincount(place * width + index, minlength=ids.size * width)
-        made[year, member, 0, 0] = counts.reshape(ids.size, width)
+        labels = classes[year, member][inside]
+        made[year, member, 0, 0] = _by_class(labels, place, ids.size, legend=legend)
     return made
 
 
@@ -196,16 +193,30 @@ def _area_block(
     ids: NDArray[np.integer],
     legend: Legend,
 ) -> NDArray[np.float64]:
-    width = len(legend) + 1
     inside, place = _places(zones, ids)
     area = np.broadcast_to(rows, zones.shape)[inside]
-    made = np.zeros((classes.shape[0], 1, 1, ids.size, width))
+    made = np.zeros((classes.shape[0], 1, 1, ids.size, len(legend) + 1))
     for year in range(classes.shape[0]):
-        index = legend.index_of(classes[year][inside]).astype(np.int64)
-        index[index < 0] = width - 1
-        sums = np.bincount(place * width + index, weights=area, minlength=ids.size * width)
-        made[year, 0, 0] = sums.reshape(ids.size, width)
+        labels = classes[year][inside]
+        made[year, 0, 0] = _by_class(labels, place, ids.size, legend=legend, weights=area)
     return made
+
+
+def _by_class(
+    labels: NDArray[np.uint8],
+    place: NDArray[np.int64],
+    zones: int,
+    *,
+    legend: Legend,
+    weights: NDArray[np.float64] | None = None,
+) -> NDArray[Any]:
+    """Pixels, or their weights, by zone and class (zone, class); the last class is not mapped."""
+    width = len(legend) + 1
+    index = legend.index_of(labels).astype(np.int64)
+    index[index < 0] = width - 1
+    sums = np.bincount(place * width + index, weights=weights, minlength=zones * width)
+    found: NDArray[Any] = sums.reshape(zones, width)
+    return found
 
 
 def _places(
